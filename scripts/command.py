@@ -1,0 +1,128 @@
+"""What every command shares: parsing flags, where log lines go, and how a run ends.
+
+A command module defines its flags on a `flags.FlagValues()` of its own, so that several commands
+can be imported into one process, and hands them to `run` with its `main`.
+"""
+
+import copy
+import logging
+import os
+import signal
+import sys
+import warnings
+
+from absl import flags
+
+from scripts.errors import UserError
+
+SUCCESS = 0
+FAILURE = 1
+INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctrl-C stopped.
+
+
+def run(main, flag_values):
+    """Runs a command on this process's arguments and exits with its status; see `execute`."""
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    sys.exit(execute(main, flag_values, sys.argv))
+
+
+def execute(main, flag_values, argv):
+    """Parses `argv`, calls `main`, and turns what a person got wrong into one line.
+
+    Args:
+      main: takes the parsed flags (`FlagValues`) and the list of other arguments; it may raise
+        UserError.
+      flag_values: the `FlagValues` that the command defined; left as it is.
+      argv: list of str, the program's name first.
+
+    Returns:
+      The exit status: 0, 1 for a person's mistake, 130 for Ctrl-C. Other exceptions pass.
+    """
+    _set_up_logging()
+    name = os.path.splitext(os.path.basename(argv[0]))[0]
+    if any(argument in ('--help', '-help', '-h', '--helpfull') for argument in argv[1:]):
+        print(_help(main, flag_values))
+        return SUCCESS
+    values = copy.deepcopy(flag_values)
+    values.set_gnu_getopt(True)
+    try:
+        arguments = values(argv)[1:]
+        main(values, arguments)
+    except flags.Error as error:
+        return _fail(name, '%s; --help lists the flags' % str(error).rstrip('.'))
+    except UserError as error:
+        return _fail(name, error)
+    except KeyboardInterrupt:
+        print(
+            '\n%s: stopped. What was finished is kept; the same command goes on from there.' % name,
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return SUCCESS
+
+
+def refuse_arguments(arguments):
+    """Raises UserError where a command that takes only flags was given anything else."""
+    if arguments:
+        raise UserError(
+            'unexpected argument %r: this command takes flags only; '
+            'write --flag=value, with quotes around a value that holds spaces' % arguments[0]
+        )
+
+
+class _ProgressFriendlyHandler(logging.Handler):
+    """Writes a line without tearing a progress bar that is on the terminal.
+
+    Results go to standard output, warnings to standard error.
+    """
+
+    def emit(self, record):
+        from tqdm import tqdm  # Late: `--help` and wrong flags answer without it.
+
+        warning = record.levelno >= logging.WARNING
+        prefix = 'WARNING: ' if warning else ''
+        stream = sys.stderr if warning else sys.stdout
+        tqdm.write(prefix + self.format(record), file=stream)
+        stream.flush()
+
+
+def _set_up_logging():
+    logger = logging.getLogger('scripts')
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [_ProgressFriendlyHandler()]
+    # TensorFlow 1.15 greets with pages of its own: processor features, an "error" where there is
+    # no GPU, deprecations of the very API that this program is written in, and numpy's about the
+    # dtypes that it defines. Its real errors come as exceptions.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    logging.getLogger('tensorflow').setLevel(logging.ERROR)
+    warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
+
+
+def _help(main, flag_values):
+    usage = sys.modules[main.__module__].__doc__
+    return '%s\nFlags:\n%s' % (
+        usage,
+        '\n'.join(
+            _flag_help(flag_values[name])
+            for name in sorted(flag_values)
+            if flag_values[name].name == name
+        ),
+    )
+
+
+def _flag_help(flag):
+    form = '--[no]%s' % flag.name if flag.boolean else '--%s' % flag.name
+    default = '' if flag.default is None else ' (default: %s)' % flag.default_as_str
+    return '  %s: %s%s' % (form, flag.help, default)
+
+
+def _fail(name, error):
+    text = ' '.join(str(error).split())
+    print('%s: error: %s' % (name, text), file=sys.stderr)
+    return FAILURE
+
+
+def _exit_on_signal(number, _):
+    # A container's first process ignores SIGTERM unless it says otherwise.
+    sys.exit(128 + number)

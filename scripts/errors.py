@@ -1,0 +1,8 @@
+"""What a person can get wrong, as opposed to faults of this program."""
+
+
+class UserError(Exception):
+    """Ends a command with one line and exit status 1.
+
+    The message says what was found, what was expected and what to do.
+    """

@@ -1,0 +1,53 @@
+"""Progress: a bar where a terminal shows it, a line every so often where not."""
+
+import logging
+import sys
+import time
+
+SECONDS_BETWEEN_LINES = 15
+
+_LOG = logging.getLogger(__name__)
+
+
+class Progress:
+    """Counts work done towards a total; used as a context manager.
+
+    Args:
+      what: what is being done, such as 'Bottlenecks'.
+      total: how many units there are, or None where that is unknown.
+      unit: the name of a unit; 'B' is shown with prefixes as bytes.
+    """
+
+    def __init__(self, what, total, unit):
+        self._what, self._total, self._unit = what, total, unit
+        self._done = 0
+        self._last_line = time.time()
+        self._bar = None
+
+    def __enter__(self):
+        if sys.stderr.isatty():
+            from tqdm import tqdm  # Late: most of a command's checks end without any progress.
+
+            self._bar = tqdm(
+                desc=self._what,
+                total=self._total,
+                unit=self._unit,
+                unit_scale=self._unit == 'B',
+                leave=False,
+                dynamic_ncols=True,
+            )
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, count):
+        """Counts `count` more units as done."""
+        self._done += count
+        if self._bar is not None:
+            self._bar.update(count)
+        elif time.time() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.time()
+            of_total = ' of %d' % self._total if self._total else ''
+            _LOG.info('%s: %d%s %s', self._what, self._done, of_total, self._unit)

@@ -1,0 +1,100 @@
+"""Fixtures: small drawn photos, and small networks under the real names."""
+
+import logging
+import os
+import subprocess
+import sys
+import typing
+
+import pytest
+
+from scripts import command
+from tests import pictures
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SHARED_DATA = os.path.join(REPOSITORY, os.pardir, 'shared', 'data')
+
+
+class Run(typing.NamedTuple):
+    """How a command ended: its status and what it wrote to standard output and error."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def shared_data():
+    """The folder of real data; tests that use it are skipped where it is absent."""
+    if not os.path.isdir(SHARED_DATA):
+        pytest.skip('the real data, %s, is not on this machine' % os.path.normpath(SHARED_DATA))
+    return SHARED_DATA
+
+
+@pytest.fixture
+def in_process(capsys):
+    """Runs a command module in this process: `in_process(module, '--flag=value', ...)`."""
+
+    def run(module, *arguments):
+        capsys.readouterr()
+        argv = [module.__name__.rpartition('.')[2]] + list(arguments)
+        status = command.execute(module.main, module.FLAGS, argv)
+        return Run(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def in_subprocess():
+    """Runs a command as a person does: `in_subprocess('scripts.retrain', '--flag=value', ...)`."""
+
+    def run(module, *arguments, **options):
+        process = subprocess.run(
+            [sys.executable, '-m', module] + list(arguments),
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            timeout=300,
+            **options,
+        )
+        return Run(process.returncode, process.stdout, process.stderr)
+
+    return run
+
+
+@pytest.fixture
+def one_error(in_process):
+    """Runs a command that a person got wrong and returns the one line that it must end in."""
+
+    def run(module, *arguments):
+        ended = in_process(module, *arguments)
+        assert ended.status == 1
+        lines = [line for line in ended.err.splitlines() if not line.startswith('WARNING: ')]
+        assert len(lines) == 1, ended.err
+        name = module.__name__.rpartition('.')[2]
+        assert lines[0].startswith(name + ': error: ')
+        return lines[0]
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def photo_dir(tmp_path_factory):
+    """A folder of 3 classes with 24 drawn photos each, which colour alone tells apart."""
+    return pictures.draw_classes(str(tmp_path_factory.mktemp('photos')), 24)
+
+
+@pytest.fixture
+def warnings_of(monkeypatch, caplog):
+    """Calls a function and returns the texts of the warnings that it logged."""
+    monkeypatch.setattr(logging.getLogger('scripts'), 'propagate', True)
+
+    def call(function):
+        caplog.clear()
+        function()
+        return [
+            record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+        ]
+
+    return call

@@ -1,0 +1,33 @@
+"""Photos drawn for tests: each class a colour, each photo another place and shade."""
+
+import os
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+COLOURS = {'Blue-Ones': (30, 60, 200), 'green': (40, 180, 60), 'Red': (210, 40, 30)}
+LABELS = ['blue ones', 'red', 'green']  # In the order of the folders' names, capitals first.
+
+
+def draw(path, colour, seed, size=(48, 40)):
+    """Draws one photo: a blob of about `colour` on grey noise; its format by the path's ending."""
+    random = np.random.RandomState(seed)
+    noise = random.randint(90, 160, size=(size[1], size[0], 3)).astype(np.uint8)
+    image = Image.fromarray(noise)
+    shade = tuple(int(each) for each in np.clip(np.array(colour) + random.randint(-25, 25), 0, 255))
+    left, top = random.randint(0, 12, size=2)
+    ImageDraw.Draw(image).ellipse([left, top, left + size[0] // 2, top + size[1] // 2], fill=shade)
+    image.save(path)
+
+
+def draw_classes(folder, count, ending='.jpg'):
+    """Draws `count` photos of each class into sub-folders of `folder`, which it returns."""
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        os.makedirs(os.path.join(folder, name))
+        for index in range(count):
+            draw(
+                os.path.join(folder, name, '%03d%s' % (index, ending)),
+                colour,
+                1000 * number + index,
+            )
+    return folder

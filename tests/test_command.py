@@ -1,0 +1,108 @@
+"""How a command ends."""
+
+import logging
+
+import pytest
+from absl import flags
+
+from scripts import command
+from scripts.errors import UserError
+
+
+@pytest.fixture
+def flag_values():
+    values = flags.FlagValues()
+    flags.DEFINE_integer('steps', 3, 'How many steps.', lower_bound=1, flag_values=values)
+    flags.DEFINE_boolean('flip', False, 'Flip.', flag_values=values)
+    return values
+
+
+def test_flags_and_arguments_reach_main(flag_values):
+    seen = []
+    argv = ['name', '--steps', '5', 'here', '--flip']
+    status = command.execute(
+        lambda values, arguments: seen.append((values.steps, values.flip, arguments)),
+        flag_values,
+        argv,
+    )
+    assert status == 0
+    assert seen == [(5, True, ['here'])]
+
+
+def test_a_run_leaves_the_next_one_its_defaults(flag_values):
+    seen = []
+
+    def main(values, _):
+        seen.append(values.steps)
+
+    command.execute(main, flag_values, ['name', '--steps=9'])
+    command.execute(main, flag_values, ['name'])
+    assert seen == [9, 3]
+
+
+@pytest.mark.parametrize(
+    'flag, words',
+    [
+        ('--stepz=3', 'Did you mean: steps'),
+        ('--steps=many', 'many'),
+        ('--steps=0', 'positive integer'),
+        ('--steps=0', '--help lists the flags'),
+    ],
+)
+def test_a_wrong_flag_is_one_line(flag_values, capsys, flag, words):
+    assert command.execute(lambda *_: None, flag_values, ['x/name.py', flag]) == 1
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert err.startswith('name: error: ')
+    assert err.count('\n') == 1
+    assert words in err
+
+
+def test_a_persons_mistake_is_one_line(flag_values, capsys):
+    def main(_, __):
+        raise UserError('found this,\nexpected that')
+
+    assert command.execute(main, flag_values, ['name']) == 1
+    assert capsys.readouterr().err == 'name: error: found this, expected that\n'
+
+
+def test_a_fault_of_ours_is_a_traceback(flag_values):
+    def main(_, __):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command.execute(main, flag_values, ['name'])
+
+
+def test_ctrl_c_says_what_to_do(flag_values, capsys):
+    def main(_, __):
+        raise KeyboardInterrupt
+
+    assert command.execute(main, flag_values, ['name']) == 130
+    assert 'goes on from there' in capsys.readouterr().err
+
+
+def test_help_lists_flags_with_their_defaults(flag_values, capsys):
+    def main(_, __):
+        raise AssertionError('not reached')
+
+    assert command.execute(main, flag_values, ['name', '--help']) == 0
+    out = capsys.readouterr().out
+    assert '--steps: How many steps. (default: 3)' in ' '.join(out.split()).replace("'", '')
+    assert '--[no]flip' in out
+
+
+def test_results_go_to_standard_output_and_warnings_to_standard_error(flag_values, capsys):
+    def main(_, __):
+        logging.getLogger('scripts.anything').info('a result')
+        logging.getLogger('scripts.anything').warning('a doubt')
+
+    command.execute(main, flag_values, ['name'])
+    out, err = capsys.readouterr()
+    assert out == 'a result\n'
+    assert err == 'WARNING: a doubt\n'
+
+
+def test_arguments_are_refused_where_there_are_only_flags():
+    with pytest.raises(UserError, match='stray'):
+        command.refuse_arguments(['stray'])

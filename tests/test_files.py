@@ -1,0 +1,71 @@
+"""Files are whole or not there."""
+
+import os
+import stat
+
+import pytest
+
+from scripts import files
+from scripts.errors import UserError
+
+
+def test_write_makes_folders_and_replaces(tmp_path):
+    path = str(tmp_path / 'a' / 'b' / 'file')
+    files.write(path, b'one')
+    files.write(path, b'two')
+    assert files.read(path, 'thing') == b'two'
+    assert os.listdir(os.path.dirname(path)) == ['file']
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = str(tmp_path / 'file')
+    files.write(path, b'old')
+    with pytest.raises(ZeroDivisionError), files.replacing(path) as file:
+        file.write(b'half of the n')
+        raise ZeroDivisionError
+    assert files.read(path, 'thing') == b'old'
+    assert os.listdir(str(tmp_path)) == ['file']
+
+
+def test_others_may_read_what_is_written(tmp_path):
+    path = str(tmp_path / 'file')
+    old = os.umask(0o022)
+    try:
+        files.write(path, b'')
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
+
+
+def test_what_cannot_be_written_is_told(tmp_path):
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(UserError, match='cannot write'):
+        files.write(str(tmp_path / 'file' / 'below'), b'')
+
+
+@pytest.mark.parametrize(
+    'make, words',
+    [
+        (lambda path: None, 'no thing at'),
+        (lambda path: path.mkdir(), 'cannot read the thing'),
+    ],
+)
+def test_what_cannot_be_read_is_told(tmp_path, make, words):
+    make(tmp_path / 'file')
+    with pytest.raises(UserError, match=words):
+        files.read(str(tmp_path / 'file'), 'thing')
+
+
+def test_checks_write_nothing(tmp_path):
+    files.check_writable(str(tmp_path / 'new' / 'file'))
+    files.check_folder_writable(str(tmp_path / 'new'))
+    assert files.free_bytes(str(tmp_path / 'new')) > 0
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_checks_tell_folders_from_files(tmp_path):
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(UserError, match='is a folder'):
+        files.check_writable(str(tmp_path))
+    with pytest.raises(UserError, match='is a file'):
+        files.check_folder_writable(str(tmp_path / 'file'))

@@ -1,0 +1,33 @@
+"""Progress: a bar on a terminal, lines elsewhere."""
+
+import io
+import logging
+import sys
+
+from scripts import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, 'stderr', terminal)
+    with progress.Progress('Reading', 10, 'photos') as bar:
+        bar.advance(10)
+    assert 'Reading:   0%' in terminal.getvalue()
+    assert '0/10' in terminal.getvalue()
+
+
+def test_elsewhere_a_line_comes_every_so_often(monkeypatch, caplog):
+    monkeypatch.setattr(sys, 'stderr', io.StringIO())
+    monkeypatch.setattr(logging.getLogger('scripts'), 'propagate', True)
+    now = [100.0]
+    monkeypatch.setattr(progress.time, 'time', lambda: now[0])
+    with caplog.at_level(logging.INFO), progress.Progress('Reading', 10, 'photos') as bar:
+        for _ in range(4):
+            now[0] += 5
+            bar.advance(2)
+    assert [record.getMessage() for record in caplog.records] == ['Reading: 6 of 10 photos']
