@@ -1,0 +1,42 @@
+"""Labels: from folder names, and as the text file that goes with a graph."""
+
+import re
+
+from scripts import files
+from scripts.errors import UserError
+
+
+def label_of(folder):
+    """Returns a folder's label: lower case, each run of other characters than a-z0-9 one space.
+
+    Raises:
+      UserError: nothing would be left of the name.
+    """
+    label = re.sub(r'[^a-z0-9]+', ' ', folder.lower())
+    if not label.strip():
+        raise UserError(
+            'the folder name %r holds no letter a-z and no digit, so no label is left '
+            'of it: rename the folder' % folder
+        )
+    return label
+
+
+def write(labels, path):
+    """Writes one label a line."""
+    files.write(path, ''.join(label + '\n' for label in labels).encode('utf-8'))
+
+
+def read(path):
+    """Returns the list of labels in the file at `path`, one a line.
+
+    Raises:
+      UserError: the file cannot be read, is not text, or holds no label.
+    """
+    try:
+        text = files.read(path, 'labels file').decode('utf-8')
+    except UnicodeDecodeError:
+        raise UserError('%s is not a labels file: expected UTF-8 text, one label a line' % path)
+    labels = [line.strip() for line in text.splitlines()]
+    if not any(labels):
+        raise UserError('%s holds no labels: expected one label a line' % path)
+    return labels

@@ -1,0 +1,44 @@
+"""Which photos train, which validate, which test: decided by each photo's name alone."""
+
+import hashlib
+import os
+import typing
+
+TRAINING = 'training'
+TESTING = 'testing'
+VALIDATION = 'validation'
+CATEGORIES = (TRAINING, TESTING, VALIDATION)
+
+BY_PATH = 'path'
+BY_NAME = 'name'
+
+# The hash is taken modulo this, as the classic script did: it bounds the images of a class.
+_HASH_RANGE = 2**27
+
+
+class Split(typing.NamedTuple):
+    """How a data set is split.
+
+    testing_percentage, validation_percentage: of the photos, 0 to 100, at most 100 together.
+    key: BY_PATH hashes the path as formed from the folder as typed, BY_NAME only
+      `<folder>/<file>`, which survives a move of the data set.
+    """
+
+    testing_percentage: float = 10
+    validation_percentage: float = 10
+    key: str = BY_PATH
+
+    def category_of(self, image_dir, folder, file_name):
+        """Returns the category of the photo `<image_dir>/<folder>/<file_name>`.
+
+        Photos whose names are equal up to `_nohash_` share a category.
+        """
+        parts = (folder, file_name) if self.key == BY_NAME else (image_dir, folder, file_name)
+        hashed = os.path.join(*parts).split('_nohash_')[0]
+        digest = hashlib.sha1(os.fsencode(hashed)).hexdigest()
+        percentage = (int(digest, 16) % _HASH_RANGE) * (100.0 / (_HASH_RANGE - 1))
+        if percentage < self.validation_percentage:
+            return VALIDATION
+        if percentage < self.validation_percentage + self.testing_percentage:
+            return TESTING
+        return TRAINING

@@ -1,0 +1,48 @@
+"""GraphDefs on disk."""
+
+import warnings
+
+import tensorflow.compat.v1 as tf
+from google.protobuf.message import DecodeError
+
+from scripts import files
+from scripts.errors import UserError
+
+
+def parse(data, origin):
+    """Returns the GraphDef that the bytes `data` hold; `origin` names them in messages.
+
+    Raises:
+      UserError: they hold no GraphDef, or one without nodes.
+    """
+    graph_def = tf.GraphDef()
+    try:
+        with warnings.catch_warnings(record=True) as unparsed:
+            # protobuf only warns of bytes that it stopped in the middle of.
+            warnings.simplefilter('always')
+            graph_def.ParseFromString(data)
+        whole = not unparsed
+    except DecodeError:
+        whole = False
+    if not whole:
+        raise UserError(
+            '%s is not a frozen graph: its %d bytes do not parse as a GraphDef; '
+            'expected a .pb file as retrain writes it' % (origin, len(data))
+        )
+    if not graph_def.node:
+        raise UserError('%s holds a graph without nodes; expected a frozen graph' % origin)
+    return graph_def
+
+
+def read(path):
+    """Returns the GraphDef in the file at `path`.
+
+    Raises:
+      UserError: the file cannot be read or holds no GraphDef.
+    """
+    return parse(files.read(path, 'graph'), path)
+
+
+def write(graph_def, path):
+    """Writes `graph_def` to `path`: the same graph always gives the same bytes."""
+    files.write(path, graph_def.SerializeToString(deterministic=True))

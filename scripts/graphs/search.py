@@ -1,0 +1,78 @@
+"""Finding nodes in a GraphDef, and saying what would have fitted where one is missing."""
+
+import difflib
+
+from scripts.errors import UserError
+
+NAMES_IN_A_MESSAGE = 5
+
+
+def node_name(tensor_name):
+    """Returns the name of the node behind an input or tensor name: `Mul:0`, `^Mul` and `Mul`."""
+    return tensor_name.lstrip('^').split(':')[0]
+
+
+def nodes_by_name(graph_def):
+    """Returns a dict from a node's name to the NodeDef."""
+    return {node.name: node for node in graph_def.node}
+
+
+def require_node(graph_def, name, candidates):
+    """Returns the NodeDef that `name` (`Mul` or `Mul:0`) names.
+
+    Args:
+      graph_def: the GraphDef to search.
+      name: what a person typed.
+      candidates: names that would have fitted, most likely first, for the message.
+
+    Raises:
+      UserError: there is no such node.
+    """
+    nodes = nodes_by_name(graph_def)
+    wanted = node_name(name)
+    if wanted in nodes:
+        return nodes[wanted]
+    fitting = list(candidates)[:NAMES_IN_A_MESSAGE]
+    fitting += [
+        close for close in difflib.get_close_matches(wanted, nodes, n=3) if close not in fitting
+    ]
+    raise UserError(
+        'the graph has no node %s; names that would fit: %s'
+        % (wanted, ', '.join(fitting) or 'none')
+    )
+
+
+def consumers(graph_def):
+    """Returns a dict from a node's name to the list of NodeDefs that take it as an input."""
+    users = {node.name: [] for node in graph_def.node}
+    for node in graph_def.node:
+        for name in {node_name(each) for each in node.input}:
+            users.setdefault(name, []).append(node)
+    return users
+
+
+def outputs(graph_def):
+    """Returns the names of the nodes that no other node takes, the last one first."""
+    users = consumers(graph_def)
+    return [
+        node.name
+        for node in reversed(graph_def.node)
+        if not users[node.name] and node.op not in ('Const', 'NoOp', 'Placeholder')
+    ]
+
+
+def placeholders(graph_def):
+    """Returns the names of the nodes that are fed."""
+    return [node.name for node in graph_def.node if node.op == 'Placeholder']
+
+
+def downstream(graph_def, name):
+    """Returns the set of names of the nodes that the node `name` reaches, itself included."""
+    users = consumers(graph_def)
+    reached, waiting = {name}, [name]
+    while waiting:
+        for node in users.get(waiting.pop(), ()):
+            if node.name not in reached:
+                reached.add(node.name)
+                waiting.append(node.name)
+    return reached

@@ -1,0 +1,44 @@
+"""Labels from folder names and files."""
+
+import pytest
+
+from scripts.dataset import labels
+from scripts.errors import UserError
+
+
+@pytest.mark.parametrize(
+    'folder, label',
+    [
+        ('daisy', 'daisy'),
+        ('Sun_Flowers--2', 'sun flowers 2'),
+        ('ox-eye daisy', 'ox eye daisy'),
+        ('M\u00fcller', 'm ller'),
+    ],
+)
+def test_a_folder_name_becomes_a_label(folder, label):
+    assert labels.label_of(folder) == label
+
+
+@pytest.mark.parametrize('folder', ['\u82b1', '---', '\u0440\u043e\u0437\u044b'])
+def test_a_name_of_which_nothing_is_left_is_told(folder):
+    with pytest.raises(UserError, match='no label is left'):
+        labels.label_of(folder)
+
+
+def test_labels_survive_the_disk(tmp_path):
+    path = str(tmp_path / 'labels.txt')
+    labels.write(['daisy', 'ox eye daisy'], path)
+    assert (tmp_path / 'labels.txt').read_bytes() == b'daisy\nox eye daisy\n'
+    assert labels.read(path) == ['daisy', 'ox eye daisy']
+
+
+def test_labels_of_other_systems_are_read(tmp_path):
+    (tmp_path / 'labels.txt').write_bytes(b'daisy\r\nroses\r\n')
+    assert labels.read(str(tmp_path / 'labels.txt')) == ['daisy', 'roses']
+
+
+@pytest.mark.parametrize('data, words', [(b'', 'holds no labels'), (b'\xff\xfe\x00', 'not a lab')])
+def test_what_holds_no_labels_is_told(tmp_path, data, words):
+    (tmp_path / 'labels.txt').write_bytes(data)
+    with pytest.raises(UserError, match=words):
+        labels.read(str(tmp_path / 'labels.txt'))

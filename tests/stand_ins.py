@@ -1,0 +1,67 @@
+"""Small networks with the node names, shapes and traps of the real ones, and random weights."""
+
+import os
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.graphs import graph_files
+from scripts.networks import table
+
+
+def mobilenet(size=128, length=1001):
+    """Returns a GraphDef like a real MobileNet's: `input` takes one image, a batch goes through.
+
+    Its logits are random mixes of the colours of a 4 x 4 grid.
+    """
+    random = np.random.RandomState(7)
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(tf.float32, [1, size, size, 3], name='input')
+        pool = tf.nn.avg_pool(images, size // 4, size // 4, 'VALID', name='MobilenetV1/Pool')
+        weights = tf.constant(random.randn(4, 4, 3, length).astype(np.float32))
+        logits = tf.nn.conv2d(pool, weights, 1, 'VALID', name='MobilenetV1/Logits/convolution')
+        squeezed = tf.squeeze(logits, [1, 2], name='MobilenetV1/Logits/SpatialSqueeze')
+        reshaped = tf.reshape(squeezed, [-1, length], name='MobilenetV1/Predictions/Reshape')
+        tf.nn.softmax(reshaped, name='MobilenetV1/Predictions/Softmax')
+    return graph.as_graph_def()
+
+
+def inception():
+    """Returns a GraphDef like the real Inception v3's.
+
+    It begins with its own decoder, `Mul` being an operation, and its last step reshapes to the
+    constant [1, 2048].
+    """
+    random = np.random.RandomState(8)
+    graph = tf.Graph()
+    with graph.as_default():
+        contents = tf.constant(b'', name='DecodeJpeg/contents')
+        decoded = tf.cast(
+            tf.image.decode_jpeg(contents, channels=3, name='DecodeJpeg'), tf.float32, name='Cast'
+        )
+        resized = tf.image.resize_bilinear(decoded[tf.newaxis], [299, 299], name='ResizeBilinear')
+        images = tf.multiply(tf.subtract(resized, 128.0, name='Sub'), 1 / 128.0, name='Mul')
+        pool = tf.nn.avg_pool(images, 74, 74, 'VALID', name='pool_2')
+        weights = tf.constant(random.randn(4, 4, 3, 2048).astype(np.float32), name='conv/weights')
+        mixed = tf.nn.relu(tf.nn.conv2d(pool, weights, 1, 'VALID', name='conv'), name='mixed_10')
+        pool_3 = tf.nn.avg_pool(mixed, 1, 1, 'VALID', name='pool_3')
+        shape = tf.constant([1, 2048], name='pool_3/_reshape/shape')
+        reshaped = tf.reshape(pool_3, shape, name='pool_3/_reshape')
+        tf.nn.softmax(reshaped[:, :1008], name='softmax')
+    return graph.as_graph_def()
+
+
+def of(network):
+    """Returns a GraphDef that stands in for a `table.Network`."""
+    if network.input_name == 'Mul':
+        return inception()
+    return mobilenet(network.pixels.height, network.bottleneck_length)
+
+
+def install(name, model_dir):
+    """Writes the stand-in for the network `name` to where its graph would be; returns the path."""
+    network = table.find(name)
+    path = os.path.join(model_dir, network.graph_file)
+    graph_files.write(of(network), path)
+    return path
