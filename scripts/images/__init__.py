@@ -1,0 +1,1 @@
+"""Bytes become pixels: the one way that training, evaluation and labelling share."""

@@ -1,0 +1,51 @@
+"""What a graph wants to be fed, read off the graph itself."""
+
+import typing
+
+from scripts.errors import UserError
+from scripts.graphs import search
+from scripts.images.settings import PixelSpec
+
+# The fed nodes of the two families, each with what its network was trained on.
+_INPUTS = {
+    'input': PixelSpec(224, 224, 127.5, 127.5),  # MobileNet v1; declares its size.
+    'Mul': PixelSpec(299, 299, 128, 128),  # Inception v3.
+}
+_DEFAULT = _INPUTS['input']
+
+
+class GraphInput(typing.NamedTuple):
+    """The name of the node that is fed, and its `PixelSpec`."""
+
+    name: str
+    pixels: PixelSpec
+
+
+def read_off(graph_def, name=None):
+    """Returns the `GraphInput` of a graph.
+
+    Args:
+      graph_def: a GraphDef.
+      name: the node that a person says is fed, or None: `input`, `Mul` or the only placeholder.
+
+    Raises:
+      UserError: there is no such node.
+    """
+    placeholders = search.placeholders(graph_def)
+    nodes = search.nodes_by_name(graph_def)
+    if name is None:
+        name = next((each for each in _INPUTS if each in nodes), None)
+    if name is None:
+        if len(placeholders) != 1:
+            raise UserError(
+                'the graph has neither a node input nor a node Mul; say which one is '
+                'fed with --input_layer: %s'
+                % (', '.join(placeholders) or 'it has no placeholder, so it is no classifier')
+            )
+        name = placeholders[0]
+    node = search.require_node(graph_def, name, placeholders)
+    spec = _INPUTS.get(node.name, _DEFAULT)
+    dims = node.attr['shape'].shape.dim
+    if len(dims) == 4 and dims[1].size > 0 and dims[2].size > 0:
+        spec = spec._replace(height=dims[1].size, width=dims[2].size)
+    return GraphInput(node.name, spec)

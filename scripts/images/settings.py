@@ -1,0 +1,31 @@
+"""How pixels are made, as settings. No TensorFlow here: commands check these before it loads."""
+
+import typing
+
+
+class PixelSpec(typing.NamedTuple):
+    """What a network is fed: `(pixel - mean) / std` at `height` x `width`, RGB, float32."""
+
+    height: int
+    width: int
+    mean: float
+    std: float
+
+
+class Distortions(typing.NamedTuple):
+    """Which distortions of training photos are wanted; all but the first in percent.
+
+    flip_left_right: half of the photos are mirrored.
+    random_crop: how much larger than the network's input a photo is before it is cropped.
+    random_scale: up to how much larger again it is.
+    random_brightness: up to how much its pixels are multiplied up or down.
+    """
+
+    flip_left_right: bool = False
+    random_crop: int = 0
+    random_scale: int = 0
+    random_brightness: int = 0
+
+    def wanted(self):
+        """Returns whether there is anything to do."""
+        return any(self)

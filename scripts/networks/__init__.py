@@ -1,0 +1,1 @@
+"""The pretrained networks: the table of them, getting them, loading them."""

@@ -1,0 +1,73 @@
+"""The table of networks: every entry loads, takes batches, and gives bottlenecks."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from scripts.errors import UserError
+from scripts.graphs.session import open_session
+from scripts.networks import pretrained, table
+from tests import stand_ins
+
+SIZES = {'inception_v3': 299}
+
+
+def test_the_classic_networks_are_all_there():
+    classic = [name for name in table.NETWORKS if name != table.SAMPLE]
+    assert len(classic) == 33
+    assert {'inception_v3', 'mobilenet_1.0_224', 'mobilenet_0.25_128_quantized'} < set(classic)
+
+
+@pytest.mark.parametrize('name', sorted(table.NETWORKS))
+def test_an_entry(name, tmp_path):
+    network = table.find(name)
+    assert network.name == name
+    if name.startswith('mobilenet'):
+        width, size, quantized = re.match(r'mobilenet_(.*?)_(\d+)(_quantized)?$', name).groups()
+        stem = 'mobilenet_v1_%s_%s' % (width, size)
+        assert network.archive == stem + '_frozen.tgz'
+        assert network.graph_file == '%s/%s_graph.pb' % (
+            stem,
+            'quantized' if quantized else 'frozen',
+        )
+        assert network.pixels == (int(size), int(size), 127.5, 127.5)
+        assert network.bottleneck_length == 1001
+    if name == 'inception_v3':
+        assert network.archive == 'image/imagenet/inception-2015-12-05.tgz'
+        assert network.graph_file == 'classify_image_graph_def.pb'
+        assert network.pixels == (299, 299, 128, 128)
+    if name != table.SAMPLE:
+        stand_ins.install(name, str(tmp_path))
+    loaded = pretrained.load(network, str(tmp_path))
+    assert len(loaded.sha256) == 64
+    images = (
+        np.random.RandomState(0)
+        .randn(3, network.pixels.height, network.pixels.width, 3)
+        .astype(np.float32)
+    )
+    graph = tf.Graph()
+    with graph.as_default():
+        images_tensor = tf.placeholder(tf.float32, [None] + list(images.shape[1:]))
+        bottleneck_tensor = pretrained.import_into_graph(loaded, images_tensor)
+    with open_session(graph) as session:
+        together = session.run(bottleneck_tensor, {images_tensor: images})
+        alone = session.run(bottleneck_tensor, {images_tensor: images[1:2]})
+    assert together.shape == (3, network.bottleneck_length)
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    'name, near',
+    [
+        ('mobilenet_1.0_244', 'mobilenet_1.0_224'),
+        ('mobilenet_v1_0.25_128', 'mobilenet_0.25_128'),
+        ('inception', 'inception_v3'),
+        ('zzz', 'sample'),
+    ],
+)
+def test_another_name_is_told_with_the_nearest(name, near):
+    with pytest.raises(UserError, match='no network of that name') as raised:
+        table.find(name)
+    assert near in str(raised.value)
