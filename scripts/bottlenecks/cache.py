@@ -1,0 +1,217 @@
+"""The cache of bottlenecks: the classic text files, and beside them a record of their origin.
+
+`<bottleneck_dir>/<folder>/<file name>_<architecture>.txt` holds one photo's bottleneck as decimal
+numbers with commas between them, as the classic script reads and writes it.
+
+`<bottleneck_dir>/<folder>/<architecture>.record` says of what photo and what network each of them
+was made: one JSON list a line, `[file name, photo bytes, photo mtime in ns, network's SHA-256,
+CRC-32 of the text]`; of several lines for a photo the last one counts. Lines are appended before
+the text files are put in place, so that a stop at any moment leaves no file that passes for what
+it is not; a torn line is passed over.
+"""
+
+import json
+import logging
+import os
+import typing
+import warnings
+import zlib
+
+import numpy as np
+
+from scripts import files
+from scripts.errors import UserError
+
+_LOG = logging.getLogger(__name__)
+_WARNINGS_SHOWN = 10
+
+
+class Cache(typing.NamedTuple):
+    """Where bottlenecks of one network are kept.
+
+    folder: `--bottleneck_dir`.
+    architecture: the network's name.
+    sha256: of the network's graph, in hex.
+    length: of a bottleneck.
+    """
+
+    folder: str
+    architecture: str
+    sha256: str
+    length: int
+
+    def path(self, photo):
+        """Returns the path of a `Photo`'s text file."""
+        return os.path.join(
+            self.folder, photo.folder, '%s_%s.txt' % (photo.file_name, self.architecture)
+        )
+
+    def record_path(self, folder):
+        """Returns the path of the record of a class folder."""
+        return os.path.join(self.folder, folder, self.architecture + '.record')
+
+
+class _Origin(typing.NamedTuple):
+    """What a text file was made of."""
+
+    photo_bytes: int
+    photo_mtime_ns: int
+    sha256: str
+    crc32: int
+
+
+def to_text(bottleneck):
+    """Returns a float32 vector as text that reads back as the very same values."""
+    return ('%.9g,' * len(bottleneck))[:-1] % tuple(bottleneck.tolist())
+
+
+def from_text(text, length):
+    """Returns the float32 vector `[length]` that `text` holds, or None where it is damaged."""
+    with warnings.catch_warnings():
+        # How numpy says that it met something else than numbers and commas.
+        warnings.simplefilter('error', DeprecationWarning)
+        try:
+            values = np.fromstring(text, dtype=np.float32, sep=',')
+        except (DeprecationWarning, ValueError):
+            return None
+    return values if values.shape == (length,) and np.isfinite(values).all() else None
+
+
+def load(cache, photos, bottlenecks):
+    """Reads what the cache holds.
+
+    Args:
+      cache: a `Cache`.
+      photos: list of `Photo`.
+      bottlenecks: float32 array `[len(photos), length]`; the rows that are found are filled in.
+
+    Returns:
+      bool array `[len(photos)]`: which rows were found. Files that are damaged, or made from a
+      photo or a network that has changed, count as not found, with a warning.
+    """
+    records = {folder: _read_record(cache, folder) for folder in {p.folder for p in photos}}
+    found = np.zeros(len(photos), np.bool_)
+    problems, unrecorded = [], []
+    for row, photo in enumerate(photos):
+        try:
+            with open(cache.path(photo), 'rb') as file:
+                data = file.read()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UserError(
+                'cannot read the bottleneck file %s: %s' % (error.filename, error.strerror)
+            )
+        origin = records[photo.folder].get(photo.file_name)
+        values, problem = _check(cache, photo, data, origin)
+        if problem:
+            problems.append('%s %s' % (cache.path(photo), problem))
+            continue
+        bottlenecks[row] = values
+        found[row] = True
+        if origin is None:
+            unrecorded.append((photo, data))
+    _report(problems)
+    if unrecorded:
+        _LOG.warning(
+            '%d bottleneck files in %s have no record of the photo and the network that '
+            'they were made of (the classic script writes none): they are trusted',
+            len(unrecorded),
+            cache.folder,
+        )
+        _adopt(cache, unrecorded)
+    return found
+
+
+def store(cache, photos, bottlenecks):
+    """Writes the text files and records of `photos`.
+
+    Args:
+      cache: a `Cache`.
+      photos: list of `Photo`.
+      bottlenecks: float32 array `[len(photos), length]`.
+
+    Raises:
+      UserError: they cannot be written.
+    """
+    texts = [to_text(bottleneck).encode('ascii') for bottleneck in bottlenecks]
+    append_records(cache, photos, texts)
+    for photo, text in zip(photos, texts):
+        files.write(cache.path(photo), text)
+
+
+def append_records(cache, photos, texts):
+    """Records the photos' present state as the origin of the texts (bytes)."""
+    lines = {}
+    for photo, text in zip(photos, texts):
+        origin = _present_origin(cache, photo, text)
+        lines.setdefault(photo.folder, []).append(
+            '\n' + json.dumps([photo.file_name] + list(origin)) + '\n'
+        )
+    for folder, entries in lines.items():
+        path = cache.record_path(folder)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, 'ab', buffering=0) as file:
+                file.write(''.join(entries).encode('ascii'))
+        except OSError as error:
+            raise UserError('cannot write %s: %s' % (path, error.strerror))
+
+
+def _adopt(cache, unrecorded):
+    try:
+        append_records(cache, *zip(*unrecorded))
+    except UserError as error:
+        _LOG.warning('%s: changes of these photos will go unnoticed', error)
+
+
+def _check(cache, photo, data, origin):
+    """Returns the values and None, or None and what is wrong."""
+    if origin is not None:
+        present = _present_origin(cache, photo, data)
+        if present.sha256 != origin.sha256:
+            return None, 'was made by another version of the network'
+        if present[:2] != origin[:2]:
+            return None, 'was made from another version of the photo'
+        if present.crc32 != origin.crc32:
+            return None, 'is not what was written there'
+    values = from_text(data, cache.length)
+    if values is None:
+        return None, 'is damaged: expected %d numbers with commas between them' % cache.length
+    return values, None
+
+
+def _present_origin(cache, photo, text):
+    try:
+        stat = os.stat(photo.path)
+    except OSError as error:
+        raise UserError('cannot read the photo %s: %s' % (photo.path, error.strerror))
+    return _Origin(stat.st_size, stat.st_mtime_ns, cache.sha256, zlib.crc32(text) & 0xFFFFFFFF)
+
+
+def _read_record(cache, folder):
+    """Returns a dict from file name to `_Origin`."""
+    try:
+        with open(cache.record_path(folder), 'rb') as file:
+            lines = file.read().split(b'\n')
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UserError('cannot read %s: %s' % (error.filename, error.strerror))
+    origins = {}
+    for line in filter(None, lines):
+        try:
+            name, photo_bytes, mtime_ns, sha256, crc32 = json.loads(line.decode('ascii'))
+        except ValueError:  # Torn by a stop; the file that it speaks of was not written yet.
+            continue
+        origins[name] = _Origin(photo_bytes, mtime_ns, sha256, crc32)
+    return origins
+
+
+def _report(problems):
+    for problem in problems[:_WARNINGS_SHOWN]:
+        _LOG.warning('bottleneck file %s; it is made anew', problem)
+    if len(problems) > _WARNINGS_SHOWN:
+        _LOG.warning(
+            '... and %d more bottleneck files are made anew', len(problems) - _WARNINGS_SHOWN
+        )

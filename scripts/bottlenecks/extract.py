@@ -1,0 +1,144 @@
+"""Running a pretrained network over photos."""
+
+import logging
+import os
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.bottlenecks import cache as cache_lib
+from scripts.graphs.session import open_session
+from scripts.images import distort, pixels, stream
+from scripts.networks import pretrained as pretrained_lib
+from scripts.progress import Progress
+
+_LOG = logging.getLogger(__name__)
+
+
+def through_cache(pretrained, cache, photos):
+    """Returns the bottlenecks of photos, from the cache where it has them.
+
+    What is computed is stored batch by batch: a run that is stopped goes on where it was. A batch
+    is always the same photos, those of which the cache has some included, since a value's last
+    bits depend on the batch: so the result does not depend on what was cached.
+
+    Args:
+      pretrained: a `Pretrained`.
+      cache: a `cache.Cache`.
+      photos: list of `Photo`.
+
+    Returns:
+      float32 array `[len(photos), bottleneck_length]`, and a bool array `[len(photos)]` that is
+      False for the photos that cannot be read.
+    """
+    bottlenecks = np.empty((len(photos), cache.length), np.float32)
+    found = cache_lib.load(cache, photos, bottlenecks)
+    _LOG.info('%d of %d bottlenecks found in %s', found.sum(), len(photos), cache.folder)
+    if found.all():
+        return bottlenecks, found
+    groups = [group for group in _groups(len(photos)) if not found[group].all()]
+    with Progress('Bottlenecks', sum(len(found[group]) for group in groups), 'photos') as progress:
+        for group, values, readable in _compute(pretrained, photos, groups):
+            missing = np.arange(group.start, group.stop)[~found[group] & readable]
+            bottlenecks[missing] = values[missing - group.start]
+            cache_lib.store(cache, [photos[row] for row in missing], bottlenecks[missing])
+            found[missing] = True
+            progress.advance(len(values))
+    return bottlenecks, found
+
+
+def _groups(count):
+    """Returns the slices of BATCH_SIZE that `count` photos fall into."""
+    return [
+        slice(start, min(start + stream.BATCH_SIZE, count))
+        for start in range(0, count, stream.BATCH_SIZE)
+    ]
+
+
+def _compute(pretrained, photos, groups):
+    """Yields, for each slice of photos, it, the values and a bool array of which are readable."""
+    graph = tf.Graph()
+    with graph.as_default():
+        spec = pretrained.network.pixels
+        paths_tensor = tf.placeholder(tf.string, [None])
+        dataset = stream.batches(
+            tf.data.Dataset.from_tensor_slices(paths_tensor),
+            lambda path: stream.or_blank(path, spec, lambda: pixels.load(path, spec)),
+        )
+        iterator = tf.data.make_initializable_iterator(dataset)
+        bottleneck_tensor = pretrained_lib.import_into_graph(pretrained, iterator.get_next())
+    paths = [[photo.path for photo in photos[group]] for group in groups]
+    with open_session(graph) as session:
+        position = 0
+        while position < len(groups):
+            remaining = [os.fsencode(path) for batch in paths[position:] for path in batch]
+            session.run(iterator.initializer, {paths_tensor: remaining})
+            try:
+                while position < len(groups):
+                    values = session.run(bottleneck_tensor)
+                    readable = np.array([path != stream.BLANK_PATH for path in paths[position]])
+                    yield groups[position], values, readable
+                    position += 1
+            except tf.errors.OpError:
+                # One photo fails its whole batch. With a blank in its place, and its batch mates
+                # where they were, the stream starts again from here.
+                unreadable = report_unreadable(
+                    [path for path in paths[position] if path != stream.BLANK_PATH]
+                )
+                if not unreadable:
+                    raise
+                paths[position] = [
+                    stream.BLANK_PATH if path in unreadable else path for path in paths[position]
+                ]
+
+
+def report_unreadable(paths):
+    """Returns the set of paths of photos that cannot be read, with a warning for each."""
+    unreadable = stream.find_unreadable(paths)
+    for path, reason in unreadable.items():
+        _LOG.warning('photo %s cannot be read and is left out: %s', path, reason)
+    return set(unreadable)
+
+
+class DistortedStream:
+    """An endless stream of bottlenecks of photos that are distorted anew each time.
+
+    Used as a context manager.
+
+    Args:
+      pretrained: a `Pretrained`.
+      distortions: `Distortions`.
+      choices: an iterator of (path, float32 `[DRAWS]`) with the photo and its random numbers.
+    """
+
+    def __init__(self, pretrained, distortions, choices):
+        self._length = pretrained.network.bottleneck_length
+        spec = pretrained.network.pixels
+        graph = tf.Graph()
+        with graph.as_default():
+            elements = tf.data.Dataset.from_generator(
+                lambda: ((os.fsencode(path), draw) for path, draw in choices),
+                (tf.string, tf.float32),
+                ([], [distort.DRAWS]),
+            )
+            dataset = stream.batches(
+                elements, lambda path, draw: distort.load(path, draw, distortions, spec)
+            )
+            pixels_tensor = tf.data.make_one_shot_iterator(dataset).get_next()
+            self._bottleneck_tensor = pretrained_lib.import_into_graph(pretrained, pixels_tensor)
+        self._session = open_session(graph)
+        self._ready = np.empty((0, self._length), np.float32)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._session.close()
+
+    def take(self, count):
+        """Returns the next `count` bottlenecks, float32 `[count, bottleneck_length]`."""
+        while len(self._ready) < count:
+            more = self._session.run(self._bottleneck_tensor)
+            self._ready = np.concatenate([self._ready, more])
+        taken, self._ready = self._ready[:count], self._ready[count:]
+        return taken

@@ -1,0 +1,117 @@
+"""Running a network over photos."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from scripts import files
+from scripts.bottlenecks import cache as cache_lib
+from scripts.bottlenecks import extract
+from scripts.dataset import photos as photos_lib
+from scripts.dataset.split import Split
+from scripts.images import distort
+from scripts.images.settings import Distortions
+from scripts.images.stream import BATCH_SIZE
+from scripts.networks import pretrained as pretrained_lib
+from scripts.networks import table
+from tests import stand_ins
+
+NAME = 'mobilenet_0.25_128'
+
+
+@pytest.fixture(scope='module')
+def pretrained(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp('models'))
+    stand_ins.install(NAME, folder)
+    return pretrained_lib.load(table.find(NAME), folder)
+
+
+@pytest.fixture
+def cache(tmp_path, pretrained):
+    return cache_lib.Cache(str(tmp_path / 'cache'), NAME, pretrained.sha256, 1001)
+
+
+@pytest.fixture
+def photos(photo_dir):
+    return photos_lib.load(photo_dir, Split()).photos
+
+
+def remove(cache, photos):
+    for photo in photos:
+        os.remove(cache.path(photo))
+
+
+def test_a_warm_cache_computes_nothing_and_gives_the_same(pretrained, cache, photos, monkeypatch):
+    cold, readable = extract.through_cache(pretrained, cache, photos)
+    assert cold.shape == (72, 1001) and cold.dtype == np.float32 and readable.all()
+    monkeypatch.setattr(extract, '_compute', None)
+    warm, readable = extract.through_cache(pretrained, cache, photos)
+    assert (warm == cold).all() and readable.all()
+
+
+def test_what_is_missing_is_made_as_it_was(pretrained, cache, photos):
+    cold, _ = extract.through_cache(pretrained, cache, photos)
+    missing = [photos[3], photos[40], photos[71]]
+    texts = [files.read(cache.path(photo), 'text') for photo in missing]
+    kept = os.stat(cache.path(photos[4])).st_mtime_ns
+    remove(cache, missing)
+    again, _ = extract.through_cache(pretrained, cache, photos)
+    assert (again == cold).all()
+    assert [files.read(cache.path(photo), 'text') for photo in missing] == texts
+    assert os.stat(cache.path(photos[4])).st_mtime_ns == kept
+
+
+def test_a_stopped_run_goes_on(pretrained, cache, photos, monkeypatch, tmp_path):
+    store, stored = cache_lib.store, []
+
+    def stopping(*arguments):
+        if stored:
+            raise KeyboardInterrupt
+        stored.append(arguments[1])
+        store(*arguments)
+
+    monkeypatch.setattr(cache_lib, 'store', stopping)
+    with pytest.raises(KeyboardInterrupt):
+        extract.through_cache(pretrained, cache, photos)
+    monkeypatch.setattr(cache_lib, 'store', store)
+    assert len(stored[0]) == BATCH_SIZE
+    bottlenecks, _ = extract.through_cache(pretrained, cache, photos)
+    other = cache._replace(folder=str(tmp_path / 'other'))
+    assert (bottlenecks == extract.through_cache(pretrained, other, photos)[0]).all()
+
+
+def test_unreadable_photos_are_left_out_and_change_nothing_else(
+    pretrained, cache, photo_dir, tmp_path, warnings_of
+):
+    folder = str(tmp_path / 'photos')
+    shutil.copytree(photo_dir, folder)
+    photos = photos_lib.load(folder, Split()).photos
+    good, _ = extract.through_cache(pretrained, cache, photos)
+    bad = [0, 5, 33, 71]
+    for row in bad:
+        with open(photos[row].path, 'wb') as file:
+            file.write(b'<html>')
+    found = []
+    other = cache._replace(folder=str(tmp_path / 'other'))
+    warned = warnings_of(lambda: found.extend(extract.through_cache(pretrained, other, photos)))
+    bottlenecks, readable = found
+    assert np.flatnonzero(~readable).tolist() == bad
+    assert (bottlenecks[readable] == good[readable]).all()
+    assert len(warned) == 4
+    assert all(photos[row].path in text for row, text in zip(bad, warned))
+
+
+def test_distortions_change_bottlenecks_and_are_repeatable(pretrained, photos):
+    def take(distortions, count):
+        draws = distort.draw(np.random.RandomState(0), 45)
+        choices = iter(zip([photo.path for photo in photos[:45]], draws))
+        with extract.DistortedStream(pretrained, distortions, choices) as stream:
+            return np.concatenate([stream.take(count), stream.take(45 - count)])
+
+    plain = take(Distortions(flip_left_right=False, random_crop=0), 10)
+    flipped = take(Distortions(flip_left_right=True, random_brightness=10), 10)
+    assert plain.shape == (45, 1001)
+    assert (np.abs(plain - flipped).max(axis=1) > 1e-3).all()
+    assert (flipped == take(Distortions(flip_left_right=True, random_brightness=10), 40)).all()
