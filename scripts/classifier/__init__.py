@@ -1,0 +1,1 @@
+"""The new layer: sampling, training, metrics, summaries, export."""

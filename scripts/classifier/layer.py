@@ -1,0 +1,113 @@
+"""The new softmax layer, its training step, metrics and summaries, as a graph.
+
+The names of nodes and summary tags are a contract: people compare runs in TensorBoard by them.
+"""
+
+import typing
+
+import tensorflow.compat.v1 as tf
+
+# Small enough that all classes start out equal, not zero so that TensorBoard shows it move.
+_INITIAL_STDDEV = 0.001
+
+
+class Layer(typing.NamedTuple):
+    """Tensors and operations of the new layer.
+
+    bottleneck_input: float32 `[batch, length]`, fed.
+    ground_truth_input: int64 `[batch]`, fed.
+    train_step: one step of gradient descent.
+    cross_entropy, accuracy: float32 scalars.
+    prediction: int64 `[batch]`.
+    summaries: scalar string, all summaries.
+    initializer: sets the variables.
+    """
+
+    bottleneck_input: tf.Tensor
+    ground_truth_input: tf.Tensor
+    train_step: tf.Operation
+    cross_entropy: tf.Tensor
+    accuracy: tf.Tensor
+    prediction: tf.Tensor
+    summaries: tf.Tensor
+    initializer: tf.Operation
+
+
+def add(bottleneck_tensor, class_count, final_tensor_name, learning_rate):
+    """Adds the new layer behind a network, to the current graph.
+
+    Args:
+      bottleneck_tensor: float32 `[batch or 1, length]`.
+      class_count: int, how many labels there are.
+      final_tensor_name: the name of the softmax node.
+      learning_rate: float.
+
+    Returns:
+      A `Layer`.
+    """
+    length = bottleneck_tensor.shape.as_list()[1]
+    with tf.name_scope('input'):
+        bottleneck_input = tf.placeholder_with_default(
+            bottleneck_tensor, shape=[None, length], name='BottleneckInputPlaceholder'
+        )
+        ground_truth_input = tf.placeholder(tf.int64, [None], name='GroundTruthInput')
+    logits = _logits(bottleneck_input, length, class_count)
+    final_tensor = tf.nn.softmax(logits, name=final_tensor_name)
+    tf.summary.histogram('activations', final_tensor)
+
+    with tf.name_scope('cross_entropy'):
+        cross_entropy = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ground_truth_input, logits=logits)
+        )
+    tf.summary.scalar('cross_entropy', cross_entropy)
+    with tf.name_scope('train'):
+        train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(cross_entropy)
+    with tf.name_scope('accuracy'):
+        prediction = tf.argmax(final_tensor, 1)
+        correct = tf.equal(prediction, ground_truth_input)
+        accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+    tf.summary.scalar('accuracy', accuracy)
+    return Layer(
+        bottleneck_input,
+        ground_truth_input,
+        train_step,
+        cross_entropy,
+        accuracy,
+        prediction,
+        tf.summary.merge_all(),
+        tf.global_variables_initializer(),
+    )
+
+
+def _logits(bottleneck_input, length, class_count):
+    """Returns the logits, float32 `[batch, class_count]`."""
+    with tf.name_scope('final_training_ops'):
+        with tf.name_scope('weights'):
+            weights = tf.Variable(
+                tf.truncated_normal([length, class_count], stddev=_INITIAL_STDDEV),
+                name='final_weights',
+            )
+            _summarize(weights)
+        with tf.name_scope('biases'):
+            biases = tf.Variable(tf.zeros([class_count]), name='final_biases')
+            _summarize(biases)
+        with tf.name_scope('Wx_plus_b'):
+            # tf.add, not the operator: that makes an AddV2, which TensorFlow before 1.15 and
+            # OpenCV do not know.
+            logits = tf.add(tf.matmul(bottleneck_input, weights), biases, name='add')
+            tf.summary.histogram('pre_activations', logits)
+    return logits
+
+
+def _summarize(variable):
+    """Adds summaries of the spread of a variable's values."""
+    with tf.name_scope('summaries'):
+        mean = tf.reduce_mean(variable)
+        with tf.name_scope('stddev'):
+            stddev = tf.sqrt(tf.reduce_mean(tf.square(variable - mean)))
+        # A trailing _1 is what the classic tags have: there, nodes took the bare names.
+        tf.summary.scalar('mean_1', mean)
+        tf.summary.scalar('stddev_1', stddev)
+        tf.summary.scalar('max_1', tf.reduce_max(variable))
+        tf.summary.scalar('min_1', tf.reduce_min(variable))
+        tf.summary.histogram('histogram', variable)

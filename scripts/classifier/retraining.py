@@ -1,0 +1,100 @@
+"""The main job from end to end: a data set of photos becomes a graph and its labels."""
+
+import logging
+
+import numpy as np
+
+from scripts.bottlenecks import extract
+from scripts.bottlenecks.cache import Cache
+from scripts.classifier import summaries, training
+from scripts.classifier.sampling import Examples
+from scripts.dataset import labels as labels_lib
+from scripts.dataset import split
+from scripts.errors import UserError
+from scripts.graphs import graph_files
+from scripts.networks import pretrained as pretrained_lib
+
+_LOG = logging.getLogger(__name__)
+
+
+def run(settings, dataset):
+    """Retrains, tests, and writes the graph and the labels.
+
+    Args:
+      settings: a `settings.Retraining`.
+      dataset: a `Dataset` with training photos.
+
+    Raises:
+      UserError: something is missing, damaged or cannot be written; what is there stays.
+    """
+    pretrained = pretrained_lib.load(settings.network, settings.model_dir)
+    training.check_final_tensor_name(pretrained, settings.training.final_tensor_name)
+    examples = _examples(settings, pretrained, dataset)
+    if not len(examples[split.TRAINING].labels):
+        raise UserError('none of the training photos can be read: nothing to train on')
+    summaries.empty_dir(settings.training.summaries_dir)
+    distortions = settings.distortions if settings.distortions.wanted() else None
+    with training.Trainer(pretrained, len(dataset.labels), settings.training) as trainer:
+        trainer.train(examples[split.TRAINING], examples[split.VALIDATION], distortions)
+        if len(examples[split.TESTING].labels):
+            result = trainer.test(examples[split.TESTING])
+            _log_test(result, dataset.labels, settings.print_misclassified_test_images)
+        graph_files.write(trainer.frozen_graph(), settings.output_graph)
+    labels_lib.write(dataset.labels, settings.output_labels)
+
+
+def _examples(settings, pretrained, dataset):
+    """Returns a dict from category to `Examples`."""
+    network = settings.network
+    cache = Cache(
+        settings.bottleneck_dir, network.name, pretrained.sha256, network.bottleneck_length
+    )
+    photos = dataset.photos
+    distorted = 0
+    if settings.distortions.wanted():
+        distorted = sum(photo.category == split.TRAINING for photo in photos)
+    bottlenecks, readable = extract.through_cache(pretrained, cache, photos[distorted:])
+    unreadable = extract.report_unreadable([photo.path for photo in photos[:distorted]])
+    readable = np.concatenate(
+        [
+            np.array([photo.path not in unreadable for photo in photos[:distorted]], np.bool_),
+            readable,
+        ]
+    )
+    if not readable.all():
+        _LOG.warning(
+            '%d of %d photos cannot be read and are left out', (~readable).sum(), len(photos)
+        )
+    return {
+        category: _of_category(category, photos, bottlenecks, readable)
+        for category in split.CATEGORIES
+    }
+
+
+def _of_category(category, photos, bottlenecks, readable):
+    """Returns the `Examples` of a category: a view into `bottlenecks` where all are readable.
+
+    Where `bottlenecks` has fewer rows than there are photos, the first ones, those of training,
+    have none.
+    """
+    rows = [row for row, photo in enumerate(photos) if photo.category == category]
+    start, end = (rows[0], rows[-1] + 1) if rows else (0, 0)
+    labels = np.array([photo.label_index for photo in photos[start:end]], np.int64)
+    kept = readable[start:end]
+    without = len(photos) - len(bottlenecks)
+    values = bottlenecks[start - without : end - without] if start >= without else None
+    if values is not None and not kept.all():
+        values = values[kept]
+    return Examples(
+        values, labels[kept], [photo for photo, keep in zip(photos[start:end], kept) if keep]
+    )
+
+
+def _log_test(result, labels, print_misclassified):
+    _LOG.info('Final test accuracy = %.1f%% (N=%d)', result.accuracy * 100, len(result.photos))
+    if not print_misclassified:
+        return
+    _LOG.info('=== MISCLASSIFIED TEST IMAGES ===')
+    for photo, prediction in zip(result.photos, result.predictions):
+        if prediction != photo.label_index:
+            _LOG.info('%70s  %s', photo.path, labels[prediction])

@@ -1,0 +1,214 @@
+"""Trains a new softmax layer on top of a pretrained network, on your own photos.
+
+  python -m scripts.retrain --image_dir=tf_files/flower_photos --architecture=mobilenet_0.50_224 \\
+      --bottleneck_dir=tf_files/bottlenecks --model_dir=tf_files/models \\
+      --summaries_dir=tf_files/training_summaries --how_many_training_steps=500 \\
+      --output_graph=tf_files/retrained_graph.pb --output_labels=tf_files/retrained_labels.txt
+
+The image folder holds one sub-folder of photos for each class; the folder's name is the label.
+Each photo goes through the pretrained network once; what comes out, its bottleneck, is kept as a
+text file in the bottleneck folder. Label photos with the result by python -m scripts.label_image.
+"""
+
+import logging
+import random
+import re
+
+from absl import flags
+
+from scripts import command, files
+from scripts.classifier import settings as settings_lib
+from scripts.classifier import summaries
+from scripts.dataset import photos as photos_lib
+from scripts.dataset import split as split_lib
+from scripts.errors import UserError
+from scripts.images.settings import Distortions
+from scripts.networks import table
+
+_LOG = logging.getLogger('scripts.retrain')  # Not __name__: that is __main__ here.
+
+FLAGS = flags.FlagValues()
+_SEEDS = 2**31  # TensorFlow's seeds are no larger.
+
+
+def _define_flags():
+    def text(name, default, meaning):
+        flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
+
+    def whole(name, default, meaning, lowest=None, highest=None):
+        flags.DEFINE_integer(
+            name, default, meaning, lower_bound=lowest, upper_bound=highest, flag_values=FLAGS
+        )
+
+    text('image_dir', '', 'The folder of class-named sub-folders of .jpg or .jpeg photos.')
+    text('output_graph', '/tmp/output_graph.pb', 'Where the trained graph is written.')
+    text(
+        'intermediate_output_graphs_dir',
+        '/tmp/intermediate_graph/',
+        'Where intermediate graphs are written.',
+    )
+    whole(
+        'intermediate_store_frequency',
+        0,
+        'Write an intermediate graph every so many steps; 0: none.',
+        lowest=0,
+    )
+    text('output_labels', '/tmp/output_labels.txt', 'Where the labels are written, one a line.')
+    text(
+        'summaries_dir',
+        '/tmp/retrain_logs',
+        'Where the summaries for TensorBoard are written. It is emptied at the start.',
+    )
+    whole('how_many_training_steps', 4000, 'How many steps to train.', lowest=1)
+    flags.DEFINE_float(
+        'learning_rate', 0.01, 'The step size of gradient descent.', flag_values=FLAGS
+    )
+    whole('testing_percentage', 10, 'How many percent of the photos to test with.', 0, 100)
+    whole('validation_percentage', 10, 'How many percent of the photos to validate with.', 0, 100)
+    whole('eval_step_interval', 10, 'How often to evaluate, in steps.', lowest=1)
+    whole('train_batch_size', 100, 'How many photos to train on in a step; -1: all.')
+    whole('test_batch_size', -1, 'How many photos to test with at the end; -1: all.')
+    whole('validation_batch_size', 100, 'How many photos to validate with each time; -1: all.')
+    flags.DEFINE_boolean(
+        'print_misclassified_test_images',
+        False,
+        'Print the test photos that get a wrong label.',
+        flag_values=FLAGS,
+    )
+    text('model_dir', '/tmp/imagenet', 'Where pretrained networks are kept.')
+    text('bottleneck_dir', '/tmp/bottleneck', 'Where bottlenecks are kept.')
+    text('final_tensor_name', 'final_result', 'The name of the output node of the trained graph.')
+    flags.DEFINE_boolean(
+        'flip_left_right', False, 'Flip half of the training photos, at random.', flag_values=FLAGS
+    )
+    whole('random_crop', 0, 'How many percent to crop off training photos, at random.', lowest=0)
+    whole(
+        'random_scale', 0, 'Up to how many percent to enlarge training photos, at random.', lowest=0
+    )
+    whole(
+        'random_brightness',
+        0,
+        'Up to how many percent to brighten or darken training photos, at random.',
+        0,
+        100,
+    )
+    text(
+        'architecture',
+        'inception_v3',
+        'The pretrained network: inception_v3, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128> '
+        '(with _quantized after it for the 8-bit one), or sample, which needs no download.',
+    )
+    flags.DEFINE_enum(
+        'split_key',
+        split_lib.BY_PATH,
+        [split_lib.BY_PATH, split_lib.BY_NAME],
+        'What decides whether a photo trains, validates or tests: its path as typed, '
+        'or only <folder>/<file>, which stays the same when the folder is moved.',
+        flag_values=FLAGS,
+    )
+    whole(
+        'random_seed',
+        None,
+        'Any whole number: the same one gives the same graph again, to the '
+        'byte. Not given: another one each time.',
+        0,
+        _SEEDS - 1,
+    )
+
+
+_define_flags()
+
+
+def main(values, arguments):
+    """Retrains as the parsed flags say; raises UserError where a person must do something."""
+    command.refuse_arguments(arguments)
+    _check_flags(values)
+    split = split_lib.Split(
+        values.testing_percentage, values.validation_percentage, values.split_key
+    )
+    dataset = photos_lib.load(values.image_dir, split)
+    photos_lib.check_categories(dataset)
+    settings = _settings(values)
+    _check_outputs(settings)
+
+    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    from scripts.classifier import retraining
+
+    retraining.run(settings, dataset)
+    _LOG.info(
+        'The graph is %s, its labels are %s. Label a photo with:\n'
+        '  python -m scripts.label_image --graph=%s --labels=%s --image=PHOTO.jpg\n'
+        'See the training in TensorBoard with:\n  tensorboard --logdir %s',
+        settings.output_graph,
+        settings.output_labels,
+        settings.output_graph,
+        settings.output_labels,
+        settings.training.summaries_dir,
+    )
+
+
+def _check_flags(values):
+    if values.testing_percentage + values.validation_percentage > 100:
+        raise UserError(
+            '--testing_percentage=%d and --validation_percentage=%d are more than 100 '
+            'together: nothing would be left for training'
+            % (values.testing_percentage, values.validation_percentage)
+        )
+    for name in ('train_batch_size', 'test_batch_size', 'validation_batch_size'):
+        if values[name].value < 1 and values[name].value != -1:
+            raise UserError(
+                '--%s=%d: expected a number of photos from 1 on, or -1 for all'
+                % (name, values[name].value)
+            )
+    if not values.learning_rate > 0:
+        raise UserError(
+            '--learning_rate=%g: expected a number above 0, such as 0.01' % values.learning_rate
+        )
+    if not re.match(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*$', values.final_tensor_name):
+        raise UserError(
+            '--final_tensor_name=%r is no name for a node: expected letters, digits '
+            'and _ . - /' % values.final_tensor_name
+        )
+
+
+def _settings(values):
+    training = settings_lib.Training(
+        **{name: values[name].value for name in settings_lib.Training._fields}
+    )
+    if training.random_seed is None:
+        seed = random.SystemRandom().randrange(_SEEDS)
+        _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
+        training = training._replace(random_seed=seed)
+    return settings_lib.Retraining(
+        network=table.find(values.architecture),
+        model_dir=values.model_dir,
+        bottleneck_dir=values.bottleneck_dir,
+        distortions=Distortions(
+            values.flip_left_right,
+            values.random_crop,
+            values.random_scale,
+            values.random_brightness,
+        ),
+        training=training,
+        output_graph=values.output_graph,
+        output_labels=values.output_labels,
+        print_misclassified_test_images=values.print_misclassified_test_images,
+    )
+
+
+def _check_outputs(settings):
+    for flag, path in (
+        ('output_graph', settings.output_graph),
+        ('output_labels', settings.output_labels),
+    ):
+        if not path:
+            raise UserError('--%s is empty: expected the name of a file to write' % flag)
+        files.check_writable(path)
+    files.check_folder_writable(settings.training.summaries_dir)
+    summaries.check_dir(settings.training.summaries_dir)
+    if settings.training.intermediate_store_frequency:
+        files.check_folder_writable(settings.training.intermediate_output_graphs_dir)
+
+
+if __name__ == '__main__':
+    command.run(main, FLAGS)

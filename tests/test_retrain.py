@@ -1,0 +1,396 @@
+"""The retrain command, whole: what it makes, and every way to get it wrong."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from scripts import label_image, retrain
+from scripts.graphs import graph_files, search
+from tests import pictures, stand_ins
+
+NAME = 'mobilenet_0.25_128'
+CLASSIC_FLAGS = {
+    'image_dir': '',
+    'output_graph': '/tmp/output_graph.pb',
+    'intermediate_output_graphs_dir': '/tmp/intermediate_graph/',
+    'intermediate_store_frequency': 0,
+    'output_labels': '/tmp/output_labels.txt',
+    'summaries_dir': '/tmp/retrain_logs',
+    'how_many_training_steps': 4000,
+    'learning_rate': 0.01,
+    'testing_percentage': 10,
+    'validation_percentage': 10,
+    'eval_step_interval': 10,
+    'train_batch_size': 100,
+    'test_batch_size': -1,
+    'validation_batch_size': 100,
+    'print_misclassified_test_images': False,
+    'model_dir': '/tmp/imagenet',
+    'bottleneck_dir': '/tmp/bottleneck',
+    'final_tensor_name': 'final_result',
+    'flip_left_right': False,
+    'random_crop': 0,
+    'random_scale': 0,
+    'random_brightness': 0,
+    'architecture': 'inception_v3',
+}
+
+
+class Bench:
+    """A work folder with stand-in networks, and the flags that keep everything inside of it."""
+
+    def __init__(self, folder, photo_dir):
+        self.folder = str(folder)
+        self.photo_dir = photo_dir
+        self.models = os.path.join(self.folder, 'models')
+        self.graph = os.path.join(self.folder, 'out', 'graph.pb')
+        self.labels = os.path.join(self.folder, 'out', 'labels.txt')
+        stand_ins.install(NAME, self.models)
+
+    def flags(self, **changes):
+        values = dict(
+            image_dir=self.photo_dir,
+            architecture=NAME,
+            model_dir=self.models,
+            output_graph=self.graph,
+            output_labels=self.labels,
+            bottleneck_dir=os.path.join(self.folder, 'bottlenecks'),
+            summaries_dir=os.path.join(self.folder, 'summaries'),
+            intermediate_output_graphs_dir=os.path.join(self.folder, 'intermediate'),
+            how_many_training_steps=40,
+            learning_rate=0.001,
+            testing_percentage=20,
+            validation_percentage=20,
+            random_seed=1,
+        )
+        values.update(changes)
+        return ['--%s=%s' % item for item in sorted(values.items())]
+
+    def graph_bytes(self):
+        with open(self.graph, 'rb') as file:
+            return file.read()
+
+
+@pytest.fixture
+def bench(tmp_path, photo_dir):
+    return Bench(tmp_path, photo_dir)
+
+
+def test_the_classic_flags_have_their_classic_defaults():
+    flags = {name: retrain.FLAGS[name].default for name in CLASSIC_FLAGS}
+    assert flags == CLASSIC_FLAGS
+
+
+def test_from_photos_to_labels(bench, in_subprocess):
+    ended = in_subprocess('scripts.retrain', *bench.flags())
+    assert ended.status == 0, ended.err
+    for line in (
+        r'\d+-\d+-\d+ \d+:\d+:[\d.]+: Step 0: Train accuracy = \d+\.\d%',
+        r'Step 10: Cross entropy = \d+\.\d{6}\n',
+        r'Step 39: Validation accuracy = \d+\.\d% \(N=100\)\n',
+        r'\nFinal test accuracy = 100\.0% \(N=\d+\)\n',
+    ):
+        assert re.search(line, ended.out), line
+    assert 'tensorboard --logdir ' + os.path.join(bench.folder, 'summaries') in ended.out
+    with open(bench.labels) as file:
+        labels = file.read().splitlines()
+    assert sorted(labels) == sorted(pictures.LABELS)
+    photo = os.path.join(bench.photo_dir, 'Red', '003.jpg')
+    ended = in_subprocess(
+        'scripts.label_image',
+        '--graph=' + bench.graph,
+        '--labels=' + bench.labels,
+        '--image=' + photo,
+    )
+    assert ended.status == 0 and ended.err == ''
+    assert re.match(
+        r'\nEvaluation time \(1-image\): \d+\.\d{3}s\n\nred \(score=[01]\.\d{5}\)\n', ended.out
+    )
+    assert len(ended.out.splitlines()) == 6
+
+
+def test_the_same_seed_writes_the_same_bytes_cold_warm_and_half_warm(bench, in_process):
+    graphs = []
+    for state in ('cold', 'warm', 'half warm'):
+        if state == 'half warm':
+            shutil.rmtree(os.path.join(bench.folder, 'bottlenecks', 'Red'))
+        assert in_process(retrain, *bench.flags()).status == 0
+        graphs.append(bench.graph_bytes())
+    assert graphs[0] == graphs[1] == graphs[2]
+    assert in_process(retrain, *bench.flags(random_seed=2)).status == 0
+    assert bench.graph_bytes() != graphs[0]
+
+
+def test_without_a_seed_the_line_that_repeats_the_run_is_shown(bench, in_process):
+    flags = [flag for flag in bench.flags() if 'random_seed' not in flag]
+    ended = in_process(retrain, *flags)
+    seed = re.search(r'add --random_seed=(\d+)', ended.out).group(1)
+    first = bench.graph_bytes()
+    assert in_process(retrain, *bench.flags(random_seed=seed)).status == 0
+    assert bench.graph_bytes() == first
+
+
+def test_distortions_train_keep_training_photos_uncached_and_repeat(bench, in_process):
+    distorted = dict(
+        flip_left_right=True,
+        random_crop=10,
+        random_scale=10,
+        random_brightness=10,
+        how_many_training_steps=15,
+        train_batch_size=20,
+        learning_rate=0.003,
+    )
+    graphs = []
+    for _ in range(2):
+        ended = in_process(retrain, *bench.flags(**distorted))
+        assert ended.status == 0, ended.err
+        graphs.append(bench.graph_bytes())
+    assert graphs[0] == graphs[1]
+    assert float(re.search(r'Final test accuracy = ([\d.]+)%', ended.out).group(1)) > 90
+    cached = sum(
+        name.endswith('.txt')
+        for _, _, names in os.walk(os.path.join(bench.folder, 'bottlenecks'))
+        for name in names
+    )
+    assert 10 < cached < 45  # Of 72 photos: about two fifths, those to validate and test with.
+
+
+def test_distorted_training_takes_the_whole_category(bench, in_process):
+    ended = in_process(
+        retrain, *bench.flags(flip_left_right=True, train_batch_size=-1, how_many_training_steps=2)
+    )
+    assert ended.status == 0
+
+
+def test_intermediate_graphs_are_written_and_label(bench, in_process):
+    ended = in_process(retrain, *bench.flags(intermediate_store_frequency=15))
+    assert ended.status == 0
+    folder = os.path.join(bench.folder, 'intermediate')
+    assert sorted(os.listdir(folder)) == ['intermediate_15.pb', 'intermediate_30.pb']
+    ended = in_process(
+        label_image,
+        '--graph=' + os.path.join(folder, 'intermediate_15.pb'),
+        '--labels=' + bench.labels,
+        '--image=' + os.path.join(bench.photo_dir, 'Red', '000.jpg'),
+    )
+    assert ended.status == 0
+
+
+def test_misclassified_photos_are_listed(bench, in_process):
+    ended = in_process(
+        retrain,
+        *bench.flags(
+            how_many_training_steps=1, learning_rate=1e-9, print_misclassified_test_images=True
+        ),
+    )
+    header, _, listed = ended.out.partition('=== MISCLASSIFIED TEST IMAGES ===\n')
+    accuracy, count = re.search(r'Final test accuracy = ([\d.]+)% \(N=(\d+)\)', header).groups()
+    lines = [line for line in listed.splitlines() if '.jpg' in line and '  ' in line.strip()]
+    assert len(lines) == round(int(count) * (1 - float(accuracy) / 100)) > 0
+    for line in lines:
+        path, label = line.strip().split('  ')
+        assert os.path.isfile(path) and label in pictures.LABELS
+
+
+def test_batches_of_all_photos_and_of_few(bench, in_process):
+    ended = in_process(
+        retrain, *bench.flags(train_batch_size=-1, validation_batch_size=-1, test_batch_size=7)
+    )
+    assert ended.status == 0
+    assert 'Final test accuracy = 100.0% (N=7)' in ended.out
+    count = int(re.search(r'Validation accuracy = .* \(N=(\d+)\)', ended.out).group(1))
+    assert 5 < count < 25
+
+
+@pytest.mark.parametrize('category', ['testing', 'validation'])
+def test_a_category_may_be_empty(bench, in_process, category):
+    ended = in_process(retrain, *bench.flags(**{category + '_percentage': 0}))
+    assert ended.status == 0
+    assert 'no photos for %s at all' % category in ended.err
+    words = {'testing': 'Final test accuracy', 'validation': 'Validation accuracy'}
+    assert words[category] not in ended.out
+    assert os.path.isfile(bench.graph)
+
+
+def test_a_class_without_training_photos_is_a_warning(bench, in_process, tmp_path):
+    folder = str(tmp_path / 'photos')
+    shutil.copytree(bench.photo_dir, folder)
+    from scripts.dataset import split as split_lib
+
+    split = split_lib.Split(20, 20)
+    for name in os.listdir(os.path.join(folder, 'Red')):
+        if split.category_of(folder, 'Red', name) == split_lib.TRAINING:
+            os.remove(os.path.join(folder, 'Red', name))
+    ended = in_process(retrain, *bench.flags(image_dir=folder))
+    assert ended.status == 0
+    assert 'class red has 0 training photos' in ended.err
+
+
+def test_unreadable_photos_are_left_out(bench, in_process, tmp_path):
+    folder = str(tmp_path / 'photos')
+    shutil.copytree(bench.photo_dir, folder)
+    for name in ('000.jpg', '001.jpg'):
+        with open(os.path.join(folder, 'Red', name), 'wb') as file:
+            file.write(b'no photo')
+    for distorted in (False, True):
+        ended = in_process(
+            retrain,
+            *bench.flags(image_dir=folder, flip_left_right=distorted, how_many_training_steps=3),
+        )
+        assert ended.status == 0, ended.err
+        assert ended.err.count('cannot be read and is left out') == 2
+        assert '2 of 72 photos cannot be read and are left out' in ended.err
+
+
+def test_summaries_of_an_earlier_run_go_and_nothing_else_does(bench, in_process, one_error):
+    assert in_process(retrain, *bench.flags()).status == 0
+    folder = os.path.join(bench.folder, 'summaries')
+    shutil.copytree(os.path.join(folder, 'train'), os.path.join(folder, 'an_older_run'))
+    assert in_process(retrain, *bench.flags()).status == 0
+    assert sorted(os.listdir(folder)) == ['train', 'validation']
+    assert len(os.listdir(os.path.join(folder, 'train'))) == 1
+    with open(os.path.join(folder, 'thesis.txt'), 'w') as file:
+        file.write('years of work')
+    assert 'thesis.txt' in one_error(retrain, *bench.flags())
+    assert os.path.isfile(os.path.join(folder, 'thesis.txt'))
+
+
+def test_an_inception_graph_is_fed_at_mul(bench, in_process, tmp_path):
+    stand_ins.install('inception_v3', bench.models)
+    ended = in_process(retrain, *bench.flags(architecture='inception_v3', learning_rate=0.0005))
+    assert ended.status == 0, ended.err
+    nodes = search.nodes_by_name(graph_files.read(bench.graph))
+    assert nodes['Mul'].op == 'Placeholder' and 'DecodeJpeg' not in nodes
+    assert 'input/BottleneckInputPlaceholder' in nodes  # No node `input` there, so no `input_1`.
+    label = [
+        '--graph=' + bench.graph,
+        '--labels=' + bench.labels,
+        '--image=' + os.path.join(bench.photo_dir, 'green', '005.jpg'),
+    ]
+    plain = in_process(label_image, *label)
+    classic = in_process(
+        label_image, '--input_layer=Mul', '--input_height=299', '--input_width=299', *label
+    )
+    assert plain.status == classic.status == 0
+    assert plain.out.splitlines()[3:] == classic.out.splitlines()[3:]
+    assert plain.out.splitlines()[3].startswith('green')
+
+
+def test_the_tools_of_the_ecosystem_take_the_graph(bench, in_process, tmp_path):
+    assert in_process(retrain, *bench.flags()).status == 0
+    optimized = str(tmp_path / 'optimized.pb')
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'tensorflow.python.tools.optimize_for_inference',
+            '--input=' + bench.graph,
+            '--output=' + optimized,
+            '--input_names=input',
+            '--output_names=final_result',
+        ],
+        check=True,
+        stderr=subprocess.PIPE,
+    )
+    lite = str(tmp_path / 'graph.tflite')
+    programs = os.path.dirname(sys.executable)  # The converter looks for its helper on the path.
+    subprocess.run(
+        [
+            os.path.join(programs, 'tflite_convert'),
+            '--graph_def_file=' + bench.graph,
+            '--output_file=' + lite,
+            '--input_arrays=input',
+            '--output_arrays=final_result',
+        ],
+        check=True,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, PATH=programs + os.pathsep + os.environ['PATH']),
+    )
+    image = np.random.RandomState(0).uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
+
+    def scores(path):
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(graph_files.read(path), name='')
+        with tf.Session(graph=graph) as session:
+            return session.run('final_result:0', {'input:0': image})
+
+    interpreter = tf.lite.Interpreter(model_path=lite)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]['index'], image)
+    interpreter.invoke()
+    lite_scores = interpreter.get_tensor(interpreter.get_output_details()[0]['index'])
+    np.testing.assert_allclose(scores(optimized), scores(bench.graph), atol=1e-5)
+    np.testing.assert_allclose(lite_scores, scores(bench.graph), atol=1e-3)
+
+
+def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
+    flags = [part for flag in bench.flags() for part in flag.split('=', 1)]
+    assert in_process(retrain, *flags).status == 0
+
+
+@pytest.mark.parametrize(
+    'changes, words',
+    [
+        (dict(image_dir=''), '--image_dir is not set'),
+        (dict(image_dir='/nowhere'), 'no such folder'),
+        (dict(architecture='mobilenet_1.0_225'), 'did you mean mobilenet_1.0_224'),
+        (dict(nonsense=1), "Unknown command line flag 'nonsense'"),
+        (dict(how_many_training_steps=0), 'how_many_training_steps'),
+        (dict(how_many_training_steps='many'), 'many'),
+        (dict(testing_percentage=101), 'testing_percentage'),
+        (dict(testing_percentage=-1), 'testing_percentage'),
+        (dict(testing_percentage=60, validation_percentage=50), 'more than 100 together'),
+        (dict(testing_percentage=50, validation_percentage=50), 'is left for training'),
+        (dict(learning_rate=0), '--learning_rate=0'),
+        (dict(learning_rate='nan'), '--learning_rate=nan'),
+        (dict(train_batch_size=0), '--train_batch_size=0'),
+        (dict(validation_batch_size=-2), '--validation_batch_size=-2'),
+        (dict(eval_step_interval=0), 'eval_step_interval'),
+        (dict(random_crop=-5), 'random_crop'),
+        (dict(random_brightness=101), 'random_brightness'),
+        (dict(split_key='date'), 'path|name'),
+        (dict(final_tensor_name='final result'), 'is no name for a node'),
+        (dict(final_tensor_name='input'), 'has a node of that name already'),
+        (dict(output_graph=''), '--output_graph is empty'),
+        (dict(output_graph='/tmp'), 'is a folder'),
+        (dict(output_labels='/dev/null/labels'), 'expected a folder'),
+        (dict(random_seed=-1), 'random_seed'),
+    ],
+    ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
+)
+def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(bench, one_error, changes, words):
+    before = sorted(os.walk(bench.folder))
+    assert words in one_error(retrain, *bench.flags(**changes))
+    assert sorted(os.walk(bench.folder)) == before
+
+
+@pytest.mark.parametrize(
+    'classes, words',
+    [
+        ([], 'no sub-folder with photos'),
+        (['Red'], 'photos of one class only (Red)'),
+    ],
+)
+def test_a_folder_without_two_classes_is_one_line(bench, one_error, tmp_path, classes, words):
+    folder = tmp_path / 'few'
+    folder.mkdir()
+    for name in classes:
+        shutil.copytree(os.path.join(bench.photo_dir, name), str(folder / name))
+    assert words in one_error(retrain, *bench.flags(image_dir=str(folder)))
+
+
+def test_a_stray_argument_is_one_line(bench, one_error):
+    assert "unexpected argument 'photos'" in one_error(retrain, 'photos', *bench.flags())
+
+
+def test_a_damaged_network_is_one_line(bench, one_error):
+    with open(os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb'), 'wb') as file:
+        file.write(b'<html>')
+    assert 'is not a frozen graph' in one_error(retrain, *bench.flags())
