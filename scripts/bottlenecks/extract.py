@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.bottlenecks import cache as cache_lib
 from scripts.graphs.session import open_session
-from scripts.images import distort, pixels, stream
+from scripts.images import distort, stream
 from scripts.networks import pretrained as pretrained_lib
 from scripts.progress import Progress
 
@@ -36,7 +36,7 @@ def through_cache(pretrained, cache, photos):
     _LOG.info('%d of %d bottlenecks found in %s', found.sum(), len(photos), cache.folder)
     if found.all():
         return bottlenecks, found
-    groups = [group for group in _groups(len(photos)) if not found[group].all()]
+    groups = [group for group in stream.groups(len(photos)) if not found[group].all()]
     with Progress('Bottlenecks', sum(len(found[group]) for group in groups), 'photos') as progress:
         for group, values, readable in _compute(pretrained, photos, groups):
             missing = np.arange(group.start, group.stop)[~found[group] & readable]
@@ -47,57 +47,15 @@ def through_cache(pretrained, cache, photos):
     return bottlenecks, found
 
 
-def _groups(count):
-    """Returns the slices of BATCH_SIZE that `count` photos fall into."""
-    return [
-        slice(start, min(start + stream.BATCH_SIZE, count))
-        for start in range(0, count, stream.BATCH_SIZE)
-    ]
-
-
 def _compute(pretrained, photos, groups):
     """Yields, for each slice of photos, it, the values and a bool array of which are readable."""
-    graph = tf.Graph()
-    with graph.as_default():
-        spec = pretrained.network.pixels
-        paths_tensor = tf.placeholder(tf.string, [None])
-        dataset = stream.batches(
-            tf.data.Dataset.from_tensor_slices(paths_tensor),
-            lambda path: stream.or_blank(path, spec, lambda: pixels.load(path, spec)),
-        )
-        iterator = tf.data.make_initializable_iterator(dataset)
-        bottleneck_tensor = pretrained_lib.import_into_graph(pretrained, iterator.get_next())
-    paths = [[photo.path for photo in photos[group]] for group in groups]
-    with open_session(graph) as session:
-        position = 0
-        while position < len(groups):
-            remaining = [os.fsencode(path) for batch in paths[position:] for path in batch]
-            session.run(iterator.initializer, {paths_tensor: remaining})
-            try:
-                while position < len(groups):
-                    values = session.run(bottleneck_tensor)
-                    readable = np.array([path != stream.BLANK_PATH for path in paths[position]])
-                    yield groups[position], values, readable
-                    position += 1
-            except tf.errors.OpError:
-                # One photo fails its whole batch. With a blank in its place, and its batch mates
-                # where they were, the stream starts again from here.
-                unreadable = report_unreadable(
-                    [path for path in paths[position] if path != stream.BLANK_PATH]
-                )
-                if not unreadable:
-                    raise
-                paths[position] = [
-                    stream.BLANK_PATH if path in unreadable else path for path in paths[position]
-                ]
-
-
-def report_unreadable(paths):
-    """Returns the set of paths of photos that cannot be read, with a warning for each."""
-    unreadable = stream.find_unreadable(paths)
-    for path, reason in unreadable.items():
-        _LOG.warning('photo %s cannot be read and is left out: %s', path, reason)
-    return set(unreadable)
+    results = stream.run(
+        pretrained.network.pixels,
+        lambda pixels_tensor: pretrained_lib.import_into_graph(pretrained, pixels_tensor),
+        [[photo.path for photo in photos[group]] for group in groups],
+    )
+    for group, (values, readable) in zip(groups, results):
+        yield group, values, readable
 
 
 class DistortedStream:

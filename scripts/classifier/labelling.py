@@ -1,5 +1,6 @@
 """Labelling photos with a retrained graph."""
 
+import contextlib
 import os
 import time
 import typing
@@ -8,9 +9,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
-from scripts.graphs import search
+from scripts.graphs import rewrite, search
 from scripts.graphs.session import open_session
-from scripts.images import pixels
+from scripts.images import pixels, stream
 
 _DEFAULT_OUTPUT = 'final_result'
 
@@ -43,7 +44,7 @@ def output_of(graph_def, name=None):
 
 
 def score(graph_def, graph_input, output_name, path):
-    """Runs a graph on one photo.
+    """Runs a graph, as it is, on one photo.
 
     Args:
       graph_def: a frozen GraphDef.
@@ -59,12 +60,9 @@ def score(graph_def, graph_input, output_name, path):
     """
     graph = tf.Graph()
     with graph.as_default():
-        try:
-            input_tensor, output_tensor = tf.import_graph_def(
-                graph_def, return_elements=[graph_input.name + ':0', output_name + ':0'], name=''
-            )
-        except (ValueError, tf.errors.OpError) as error:
-            raise UserError('TensorFlow %s cannot load the graph: %s' % (tf.VERSION, error))
+        input_tensor, output_tensor = _import(
+            graph_def, [graph_input.name + ':0', output_name + ':0']
+        )
         path_tensor = tf.placeholder(tf.string, [])
         pixels_tensor = pixels.load(path_tensor, graph_input.pixels)[tf.newaxis]
     if not input_tensor.shape.is_compatible_with(pixels_tensor.shape):
@@ -79,20 +77,71 @@ def score(graph_def, graph_input, output_name, path):
         except tf.errors.OpError as error:
             raise UserError('the photo %s cannot be read: %s' % (path, _first_line(error)))
         start = time.time()
-        try:
+        with _runs(graph_input, output_name):
             values = session.run(output_tensor, {input_tensor: image})
-        except tf.errors.OpError as error:
-            raise UserError(
-                'the graph does not run from %s to %s: %s'
-                % (graph_input.name, output_name, _first_line(error))
-            )
         seconds = time.time() - start
+    _check_scores(values, output_name)
+    return Scores(values[0], seconds)
+
+
+def score_many(graph_def, graph_input, output_name, paths):
+    """Runs a graph on many photos, in batches, through the same stream as training.
+
+    Args:
+      graph_def: a frozen GraphDef, which may have been made for one image at a time.
+      graph_input: its `GraphInput`.
+      output_name: the node that gives the scores, float32 `[batch, labels]`.
+      paths: list of str.
+
+    Yields:
+      For each batch of photos, in order: its slice of `paths`, the scores, float32
+      `[batch, labels]`, and a bool array `[batch]` that is False for the photos that cannot be
+      read, each of which is a warning.
+
+    Raises:
+      UserError: the graph does not run.
+    """
+
+    def build(pixels_tensor):
+        freed = rewrite.allow_any_batch(graph_def, graph_input.name)
+        return _import(freed, [output_name + ':0'], {graph_input.name + ':0': pixels_tensor})[0]
+
+    groups = stream.groups(len(paths))
+    with _runs(graph_input, output_name):
+        results = stream.run(graph_input.pixels, build, [paths[group] for group in groups])
+        for group, (values, readable) in zip(groups, results):
+            _check_scores(values, output_name)
+            yield group, values, readable
+
+
+def _import(graph_def, names, input_map=None):
+    """Adds a GraphDef, which stays as it is, to the current graph; returns the named tensors."""
+    copy = tf.GraphDef()
+    copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
+    try:
+        return tf.import_graph_def(copy, input_map, return_elements=names, name='')
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError('TensorFlow %s cannot load the graph: %s' % (tf.VERSION, error))
+
+
+@contextlib.contextmanager
+def _runs(graph_input, output_name):
+    """Turns TensorFlow's error in running a graph into one line."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise UserError(
+            'the graph does not run from %s to %s: %s'
+            % (graph_input.name, output_name, _first_line(error))
+        )
+
+
+def _check_scores(values, output_name):
     if values.ndim != 2:
         raise UserError(
             'the node %s gives values of shape %s, expected scores of shape [1, '
             'labels]: check --output_layer' % (output_name, list(values.shape))
         )
-    return Scores(values[0], seconds)
 
 
 def _first_line(error):

@@ -12,6 +12,7 @@ from scripts.dataset import labels as labels_lib
 from scripts.dataset import split
 from scripts.errors import UserError
 from scripts.graphs import graph_files
+from scripts.images import stream
 from scripts.networks import pretrained as pretrained_lib
 
 _LOG = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def _examples(settings, pretrained, dataset):
     if settings.distortions.wanted():
         distorted = sum(photo.category == split.TRAINING for photo in photos)
     bottlenecks, readable = extract.through_cache(pretrained, cache, photos[distorted:])
-    unreadable = extract.report_unreadable([photo.path for photo in photos[:distorted]])
+    unreadable = stream.report_unreadable([photo.path for photo in photos[:distorted]])
     readable = np.concatenate(
         [
             np.array([photo.path not in unreadable for photo in photos[:distorted]], np.bool_),

@@ -1,7 +1,10 @@
 """Photos on disk as batches of pixels, decoded and resized in parallel."""
 
+import logging
 import os
+from concurrent import futures
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs.session import open_session
@@ -11,18 +14,15 @@ from scripts.images import pixels
 # network's output depend on the batch size, so it is the same everywhere.
 BATCH_SIZE = 32
 
-# Stands in a list of paths for a photo that cannot be read; its pixels are zeros.
-BLANK_PATH = ''
-
+_BLANK_PATH = ''  # In the place of a photo that cannot be read; its pixels are zeros.
 _BATCHES_AHEAD = 2
 
+_LOG = logging.getLogger(__name__)
 
-def or_blank(path_tensor, spec, load):
-    """Returns `load()`, the pixels of a photo, or zeros where the path is BLANK_PATH."""
-    shape = [spec.height, spec.width, 3]
-    image = tf.cond(tf.equal(path_tensor, BLANK_PATH), lambda: tf.zeros(shape), load)
-    image.set_shape(shape)
-    return image
+
+def groups(count):
+    """Returns the slices of BATCH_SIZE that `count` photos fall into; the last may be shorter."""
+    return [slice(start, min(start + BATCH_SIZE, count)) for start in range(0, count, BATCH_SIZE)]
 
 
 def batches(elements, to_pixels):
@@ -40,25 +40,88 @@ def batches(elements, to_pixels):
     return images.batch(BATCH_SIZE).prefetch(_BATCHES_AHEAD)
 
 
-def find_unreadable(paths):
+def run(spec, build, paths):
+    """Runs photos through a graph, batch by batch, while the next ones are decoded.
+
+    A photo that cannot be read is left out with a warning.
+
+    Args:
+      spec: a `settings.PixelSpec`.
+      build: takes float32 `[batch, height, width, 3]`, normalized, adds what is to be run to the
+        current graph, and returns the tensor to fetch, `[batch, ...]`.
+      paths: list of lists of str, BATCH_SIZE each but for the last.
+
+    Yields:
+      For each list, the fetched values, `[batch, ...]`, and a bool array `[batch]` of which photos
+      are readable; the values of others mean nothing.
+    """
+    paths = [list(batch) for batch in paths]
+    graph = tf.Graph()
+    with graph.as_default():
+        paths_tensor = tf.placeholder(tf.string, [None])
+        elements = tf.data.Dataset.from_tensor_slices(paths_tensor)
+        iterator = tf.data.make_initializable_iterator(
+            batches(elements, lambda path_tensor: _load_or_blank(path_tensor, spec))
+        )
+        fetched_tensor = build(iterator.get_next())
+    with open_session(graph) as session:
+        position = 0
+        while position < len(paths):
+            remaining = [os.fsencode(path) for batch in paths[position:] for path in batch]
+            session.run(iterator.initializer, {paths_tensor: remaining})
+            try:
+                while position < len(paths):
+                    values = session.run(fetched_tensor)
+                    yield values, np.array([path != _BLANK_PATH for path in paths[position]])
+                    position += 1
+            except tf.errors.OpError:
+                # One photo fails its whole batch. With a blank in its place, and its batch mates
+                # where they were, the stream starts again from here.
+                unreadable = report_unreadable([path for path in paths[position] if path])
+                if not unreadable:
+                    raise
+                paths[position] = [
+                    _BLANK_PATH if path in unreadable else path for path in paths[position]
+                ]
+
+
+def report_unreadable(paths):
     """Decodes each photo alone.
 
     Args:
       paths: list of str.
 
     Returns:
-      A dict from the path of each photo that cannot be read to the reason, one line.
+      The set of paths of photos that cannot be read; for each there is a warning with the reason.
     """
-    unreadable = {}
     graph = tf.Graph()
     with graph.as_default():
         path_tensor = tf.placeholder(tf.string, [])
         # The shape, not the pixels: they need not come out of the graph.
         shape_tensor = tf.shape(pixels.decode(tf.read_file(path_tensor)))
-    with open_session(graph) as session:
-        for path in paths:
-            try:
-                session.run(shape_tensor, {path_tensor: os.fsencode(path)})
-            except tf.errors.OpError as error:
-                unreadable[path] = error.message.split('\n')[0]
+
+    def reason(path):
+        try:
+            session.run(shape_tensor, {path_tensor: os.fsencode(path)})
+        except tf.errors.OpError as error:
+            return error.message.split('\n')[0]
+        return None
+
+    unreadable = set()
+    with open_session(graph) as session, futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, why in zip(paths, pool.map(reason, paths)):
+            if why is not None:
+                _LOG.warning('photo %s cannot be read and is left out: %s', path, why)
+                unreadable.add(path)
     return unreadable
+
+
+def _load_or_blank(path_tensor, spec):
+    shape = [spec.height, spec.width, 3]
+    image_tensor = tf.cond(
+        tf.equal(path_tensor, _BLANK_PATH),
+        lambda: tf.zeros(shape),
+        lambda: pixels.load(path_tensor, spec),
+    )
+    image_tensor.set_shape(shape)
+    return image_tensor

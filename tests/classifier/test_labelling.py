@@ -1,10 +1,16 @@
 """Which output gives the scores."""
 
+import glob
+import os
+
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from scripts.classifier import labelling
 from scripts.errors import UserError
+from scripts.images import graph_input as graph_input_lib
+from tests import stand_ins
 
 
 def graph_def(*outputs):
@@ -44,3 +50,29 @@ def test_the_output_is_found(outputs, given, expected):
 def test_a_missing_output_is_told_with_those_that_fit(outputs, given, words):
     with pytest.raises(UserError, match=words):
         labelling.output_of(graph_def(*outputs), given)
+
+
+def test_many_photos_get_the_scores_that_they_get_alone(photo_dir):
+    graph_def = stand_ins.mobilenet(64, 7)
+    graph_input = graph_input_lib.read_off(graph_def)
+    output = 'MobilenetV1/Predictions/Softmax'
+    paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:40]
+    seen = []
+    for group, values, readable in labelling.score_many(graph_def, graph_input, output, paths):
+        assert readable.all() and len(values) == len(paths[group])
+        seen.extend(values)
+    assert len(seen) == 40
+    for path, scores in zip(paths[::13], seen[::13]):
+        alone = labelling.score(graph_def, graph_input, output, path).values
+        np.testing.assert_allclose(scores, alone, atol=1e-5)
+
+
+def test_a_graph_that_does_not_run_on_many_is_told(photo_dir):
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(tf.float32, [1, 20, 30, 3], name='input')
+        tf.check_numerics(images[:, 0, 0] / 0.0, 'broken', name='final_result')
+    graph_input = graph_input_lib.read_off(graph.as_graph_def())
+    paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:2]
+    with pytest.raises(UserError, match='does not run from input to final_result'):
+        list(labelling.score_many(graph.as_graph_def(), graph_input, 'final_result', paths))

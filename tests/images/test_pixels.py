@@ -84,42 +84,51 @@ def test_grey_photos_get_three_channels(kind):
     assert (decoded[..., 0] == decoded[..., 1]).all() and (decoded[..., 0] == decoded[..., 2]).all()
 
 
-def test_batches_are_whole_and_in_order(tmp_path):
+def reds(paths):
+    """Runs photos through the stream; returns its batches of the red of each first pixel."""
+    spec = PixelSpec(4, 4, 0, 1)
+    batches = [paths[group] for group in stream.groups(len(paths))]
+    return list(stream.run(spec, lambda pixels_tensor: pixels_tensor[:, 0, 0, 0], batches))
+
+
+@pytest.fixture
+def red_photos(tmp_path):
+    """Photos whose red is their number."""
     paths = []
     for number in range(stream.BATCH_SIZE + 3):
         paths.append(str(tmp_path / ('%d.png' % number)))
         Image.new('RGB', (5, 5), (number, 0, 0)).save(paths[-1])
-    paths[2] = stream.BLANK_PATH
-    spec = PixelSpec(4, 4, 0, 1)
-    graph = tf.Graph()
-    with graph.as_default():
-        elements = tf.data.Dataset.from_tensor_slices(paths)
-        dataset = stream.batches(
-            elements, lambda path: stream.or_blank(path, spec, lambda: pixels.load(path, spec))
-        )
-        tensor = tf.data.make_one_shot_iterator(dataset).get_next()
-    with open_session(graph) as session:
-        batches = [session.run(tensor) for _ in range(2)]
-        with pytest.raises(tf.errors.OutOfRangeError):
-            session.run(tensor)
-    assert [batch.shape for batch in batches] == [(stream.BATCH_SIZE, 4, 4, 3), (3, 4, 4, 3)]
-    reds = np.concatenate(batches)[:, 0, 0, 0]
-    assert reds.tolist() == [0, 1, 0] + list(range(3, stream.BATCH_SIZE + 3))
+    return paths
 
 
-def test_unreadable_photos_are_found_and_named(tmp_path):
-    good = str(tmp_path / 'good.jpg')
-    pictures.draw(good, (1, 2, 3), 0)
-    cut = str(tmp_path / 'cut.jpg')
-    with open(good, 'rb') as file, open(cut, 'wb') as out:
-        out.write(file.read()[:300])
-    page = str(tmp_path / 'page.jpg')
-    with open(page, 'w') as out:
-        out.write('<html>')
-    gone = str(tmp_path / 'gone.jpg')
-    unreadable = stream.find_unreadable([good, cut, page, gone])
-    assert sorted(unreadable) == sorted([cut, page, gone])
-    assert all(reason and '\n' not in reason for reason in unreadable.values())
+def test_photos_stream_in_order_in_whole_batches(red_photos):
+    results = reds(red_photos)
+    assert [len(values) for values, _ in results] == [stream.BATCH_SIZE, 3]
+    assert np.concatenate([values for values, _ in results]).tolist() == list(range(35))
+    assert all(readable.all() for _, readable in results)
+
+
+def test_unreadable_photos_are_named_and_the_rest_goes_on(red_photos, tmp_path, warnings_of):
+    (tmp_path / '2.png').write_bytes(b'<html>')
+    data = (tmp_path / '5.png').read_bytes()
+    (tmp_path / '5.png').write_bytes(data[: len(data) // 2])
+    (tmp_path / '33.png').unlink()
+    results = []
+    warned = warnings_of(lambda: results.extend(reds(red_photos)))
+    readable = np.concatenate([readable for _, readable in results])
+    assert np.flatnonzero(~readable).tolist() == [2, 5, 33]
+    values = np.concatenate([values for values, _ in results])
+    assert (values[readable] == np.arange(35)[readable]).all()
+    assert len(warned) == 3
+    assert all(red_photos[row] in text for row, text in zip([2, 5, 33], warned))
+
+
+def test_a_fault_that_is_no_photos_passes(red_photos):
+    def build(pixels_tensor):
+        return tf.check_numerics(pixels_tensor / 0.0, 'broken')
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match='broken'):
+        list(stream.run(PixelSpec(4, 4, 0, 1), build, [red_photos[:3]]))
 
 
 @pytest.mark.parametrize(
