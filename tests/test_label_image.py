@@ -1,5 +1,9 @@
 """The label_image command: its flags against what a graph says of itself."""
 
+import csv
+import json
+import os
+
 import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
@@ -27,8 +31,9 @@ def speaking_graph(path, shape=(1, 20, 30, 3), input_name='input', output_name='
     with graph.as_default():
         images = tf.placeholder(tf.float32, shape, name=input_name)
         size = tf.cast(tf.shape(images)[1:3], tf.float32)
-        scores = tf.concat([size, images[0, 0, 0, :1]], 0)
-        tf.expand_dims(scores, 0, name=output_name)
+        first = images[:, 0, 0, :1]
+        # Not tf.tile: with the placeholder's one image that would become a constant of one row.
+        tf.concat([0 * first + size, first], 1, name=output_name)
     graph_files.write(graph.as_graph_def(), path)
 
 
@@ -67,9 +72,9 @@ def test_no_classic_flag_is_missing():
     assert set(CLASSIC_FLAGS) <= set(label_image.FLAGS)
     assert label_image.FLAGS['graph'].default == 'tf_files/retrained_graph.pb'
     assert label_image.FLAGS['labels'].default == 'tf_files/retrained_labels.txt'
-    assert label_image.FLAGS['image'].default == (
+    assert label_image.FLAGS['image'].default == [
         'tf_files/flower_photos/daisy/3475870145_685a19116d.jpg'
-    )
+    ]
 
 
 MOBILENET = (200 - 127.5) / 127.5
@@ -159,7 +164,7 @@ def test_a_mistake_is_one_line(one_error, files, changes, words):
     [
         ('graph', b'<html>', 'is not a frozen graph'),
         ('graph', b'', 'without nodes'),
-        ('labels', b'one\ntwo\n', 'holds 2 labels, and the node final_result gives 3 scores'),
+        ('labels', b'one\ntwo\n', 'holds 2 labels, and the graph gives 3 scores'),
         ('labels', b'', 'holds no labels'),
         ('image', b'<html>', 'cannot be read'),
         ('image', b'', 'cannot be read'),
@@ -193,3 +198,137 @@ def test_scores_of_another_shape_are_one_line(one_error, files):
         tf.identity(tf.placeholder(tf.float32, [1, 20, 30, 3], name='input'), name='final_result')
     graph_files.write(graph.as_graph_def(), files['graph'])
     assert 'expected scores of shape [1, labels]' in one_error(label_image, *arguments(files))
+
+
+@pytest.fixture
+def album(files, tmp_path):
+    """A folder of 40 photos of which number 7 is damaged; pixels are the numbers."""
+    folder = tmp_path / 'album'
+    (folder / 'deep').mkdir(parents=True)
+    for number in range(40):
+        place = folder / 'deep' if number >= 35 else folder
+        Image.new('RGB', (30, 20), (number, 0, 0)).save(str(place / ('%02d.png' % number)))
+    (folder / '07.png').write_bytes(b'<html>')
+    (folder / 'notes.txt').write_text('not a photo')
+    return str(folder)
+
+
+def told(number):
+    """What the speaking graph says of a photo of the album."""
+    return {
+        'height': 20,
+        'width': 30,
+        'value': pytest.approx((number - 127.5) / 127.5, abs=1e-6),
+    }
+
+
+def without_image(files):
+    return ['--graph=' + files['graph'], '--labels=' + files['labels']]
+
+
+def test_a_folder_is_labelled_as_json_and_a_damaged_photo_is_reported(in_process, files, album):
+    ended = in_process(label_image, album, '--output_format=json', *without_image(files))
+    assert ended.status == 1
+    assert '1 of 40 photos cannot be read; the others are labelled' in ended.err
+    assert ended.err.count('07.png cannot be read') == 1
+    photos = json.loads(ended.out)
+    assert len(photos) == 40
+    for number, photo in enumerate(photos):
+        assert os.path.basename(photo['image']) == '%02d.png' % number
+        if number == 7:
+            assert photo['error'] == 'cannot be read'
+        else:
+            scores = {each['label']: each['score'] for each in photo['labels']}
+            assert scores == told(number)
+            assert [each['label'] for each in photo['labels']] == ['width', 'height', 'value']
+
+
+def test_a_folder_is_labelled_as_csv_into_a_file(in_process, files, album, tmp_path):
+    output = str(tmp_path / 'out' / 'labels.csv')
+    flags = ['--output_format=csv', '--output=' + output, '--top_k=2']
+    ended = in_process(label_image, '--image=' + album, *(flags + without_image(files)))
+    assert ended.status == 1 and ended.out == ''
+    with open(output, newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 39 * 2
+    assert rows[0]['image'] == os.path.join(album, '00.png')
+    assert [(row['rank'], row['label'], float(row['score'])) for row in rows[:2]] == [
+        ('1', 'width', 30),
+        ('2', 'height', 20),
+    ]
+
+
+def test_photos_are_named_in_every_way(in_process, files, album, monkeypatch):
+    monkeypatch.chdir(album)
+    ended = in_process(
+        label_image,
+        '--image=00.png,01.png',
+        '--image=1*.png',
+        'deep',
+        '20.png',
+        '00.png',
+        *without_image(files),
+    )
+    assert ended.status == 0, ended.err
+    named = [line for line in ended.out.splitlines() if line.endswith('.png')]
+    assert named == (
+        ['deep/%02d.png' % number for number in range(35, 40)]
+        + ['20.png', '00.png', '01.png']
+        + ['%02d.png' % number for number in range(10, 20)]
+    )
+    assert ended.out.splitlines()[:4] == [
+        'deep/35.png',
+        'width (score=30.00000)',
+        'height (score=20.00000)',
+        'value (score=-0.72549)',
+    ]
+
+
+def test_a_name_with_a_comma_or_a_star_is_taken_as_it_is(says, files, tmp_path):
+    for name in ('a,b.png', 'a*[1].png'):
+        path = str(tmp_path / name)
+        Image.new('RGB', (4, 4), (200, 0, 0)).save(path)
+        assert says(image=path) == near(20, 30, MOBILENET)
+
+
+def test_one_photo_prints_as_ever_and_many_as_one(in_process, files):
+    one = in_process(label_image, *arguments(files))
+    many = in_process(label_image, '--output_format=json', *arguments(files))
+    printed = one.out.splitlines()[3:]
+    (photo,) = json.loads(many.out)
+    assert printed == [
+        '%s (score=%.5f)' % (each['label'], each['score']) for each in photo['labels']
+    ]
+
+
+@pytest.mark.parametrize(
+    'names, words',
+    [
+        (['/nowhere'], 'no image at /nowhere'),
+        (['/nowhere/*.jpg'], 'no image at /nowhere/*.jpg'),
+        ([''], 'no image given'),
+        (['--output_format=xml'], 'output_format'),
+        (['--top_k=0'], 'top_k'),
+        (['--output=/tmp'], '/tmp is a folder'),
+    ],
+)
+def test_a_mistake_in_naming_photos_is_one_line(one_error, files, names, words):
+    if names[0].startswith('--'):
+        names = names + ['--image=' + files['image']]
+    assert words in one_error(label_image, *(names + without_image(files)))
+
+
+def test_an_empty_folder_is_one_line(one_error, files, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    folder = str(tmp_path / 'empty')
+    assert 'has no photos' in one_error(label_image, folder, *without_image(files))
+
+
+def test_a_graph_for_single_photos_only_is_one_line(one_error, files, album):
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(tf.float32, [1, 20, 30, 3], name='input')
+        tf.add(images[:1, 0, 0], 0, name='final_result')
+    graph_files.write(graph.as_graph_def(), files['graph'])
+    message = one_error(label_image, os.path.join(album, 'deep'), *without_image(files))
+    assert '1 rows of scores for a batch of 5 photos' in message

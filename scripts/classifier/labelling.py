@@ -111,6 +111,11 @@ def score_many(graph_def, graph_input, output_name, paths):
         results = stream.run(graph_input.pixels, build, [paths[group] for group in groups])
         for group, (values, readable) in zip(groups, results):
             _check_scores(values, output_name)
+            if len(values) != len(readable):
+                raise UserError(
+                    'the graph gives %d rows of scores for a batch of %d photos, so it takes them '
+                    'one at a time only' % (len(values), len(readable))
+                )
             yield group, values, readable
 
 
