@@ -17,8 +17,8 @@ import re
 from absl import flags
 
 from scripts import command, files
+from scripts.classifier import checkpoint, summaries
 from scripts.classifier import settings as settings_lib
-from scripts.classifier import summaries
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.errors import UserError
@@ -114,6 +114,35 @@ def _define_flags():
         0,
         _SEEDS - 1,
     )
+    flags.DEFINE_enum(
+        'optimizer',
+        settings_lib.GRADIENT_DESCENT,
+        settings_lib.OPTIMIZERS,
+        'How weights are updated. momentum and adam want smaller learning rates.',
+        flag_values=FLAGS,
+    )
+    flags.DEFINE_float(
+        'dropout',
+        0.0,
+        'The share of each bottleneck that is left out at random in training, 0 to below 1.',
+        lower_bound=0,
+        flag_values=FLAGS,
+    )
+    whole(
+        'early_stopping_steps',
+        0,
+        'Stop when validation accuracy has not got better for so many steps, and keep the best; '
+        '0: train all steps.',
+        lowest=0,
+    )
+    text('checkpoint_path', '', 'The file that training is saved to as it goes; empty: none.')
+    flags.DEFINE_boolean(
+        'resume',
+        False,
+        'Go on from --checkpoint_path where there is one; the result is the same to the byte as '
+        'without the stop.',
+        flag_values=FLAGS,
+    )
 
 
 _define_flags()
@@ -164,6 +193,15 @@ def _check_flags(values):
         raise UserError(
             '--learning_rate=%g: expected a number above 0, such as 0.01' % values.learning_rate
         )
+    if not values.dropout < 1:
+        raise UserError('--dropout=%g: expected a share below 1, such as 0.2' % values.dropout)
+    if values.resume and not values.checkpoint_path:
+        raise UserError('--resume needs --checkpoint_path, the file to go on from')
+    if values.early_stopping_steps and not values.validation_percentage:
+        raise UserError(
+            '--early_stopping_steps=%d needs validation photos, and --validation_percentage is 0'
+            % values.early_stopping_steps
+        )
     if not re.match(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*$', values.final_tensor_name):
         raise UserError(
             '--final_tensor_name=%r is no name for a node: expected letters, digits '
@@ -175,6 +213,8 @@ def _settings(values):
     training = settings_lib.Training(
         **{name: values[name].value for name in settings_lib.Training._fields}
     )
+    if training.random_seed is None and training.resume:
+        training = training._replace(random_seed=checkpoint.random_seed(training.checkpoint_path))
     if training.random_seed is None:
         seed = random.SystemRandom().randrange(_SEEDS)
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
@@ -204,6 +244,8 @@ def _check_outputs(settings):
         if not path:
             raise UserError('--%s is empty: expected the name of a file to write' % flag)
         files.check_writable(path)
+    if settings.training.checkpoint_path:
+        files.check_writable(settings.training.checkpoint_path)
     files.check_folder_writable(settings.training.summaries_dir)
     summaries.check_dir(settings.training.summaries_dir)
     if settings.training.intermediate_store_frequency:

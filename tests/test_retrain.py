@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import tensorflow.compat.v1 as tf
 from scripts import label_image, retrain
 from scripts.graphs import graph_files, search
 from tests import pictures, stand_ins
+from tests.conftest import REPOSITORY
 
 NAME = 'mobilenet_0.25_128'
 CLASSIC_FLAGS = {
@@ -361,7 +363,6 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
         (dict(output_graph=''), '--output_graph is empty'),
         (dict(output_graph='/tmp'), 'is a folder'),
         (dict(output_labels='/dev/null/labels'), 'expected a folder'),
-        (dict(random_seed=-1), 'random_seed'),
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
@@ -394,3 +395,72 @@ def test_a_damaged_network_is_one_line(bench, one_error):
     with open(os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb'), 'wb') as file:
         file.write(b'<html>')
     assert 'is not a frozen graph' in one_error(retrain, *bench.flags())
+
+
+def run_until(flags, step, number):
+    """Starts retrain and sends it a signal once it has logged a step; returns whether it had to."""
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'scripts.retrain'] + flags,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    with process:
+        for line in process.stdout:
+            logged = re.search(r'Step (\d+): Train', line)
+            if logged and int(logged.group(1)) >= step:
+                process.send_signal(number)
+                break
+        process.stdout.read()
+    return process.returncode
+
+
+def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
+    steps = 6000
+    assert in_process(retrain, *bench.flags(how_many_training_steps=steps)).status == 0
+    whole = bench.graph_bytes()
+    os.remove(bench.graph)
+    flags = bench.flags(
+        how_many_training_steps=steps,
+        checkpoint_path=os.path.join(bench.folder, 'checkpoint'),
+        resume=True,
+    )
+    stops = sorted(np.random.RandomState(0).randint(0, steps, size=10))
+    for step, number in zip(stops, [signal.SIGTERM, signal.SIGKILL] * 5):
+        assert run_until(flags, step, number) != 0
+        assert not os.path.exists(bench.graph)
+    ended = in_process(retrain, *flags)
+    assert ended.status == 0 and 'from the checkpoint' in ended.out
+    assert bench.graph_bytes() == whole
+
+
+@pytest.mark.parametrize('batch', [20, -1])
+def test_a_distorted_run_is_resumed_to_the_byte(bench, in_process, monkeypatch, batch):
+    changes = dict(flip_left_right=True, random_crop=5, train_batch_size=batch)
+    assert in_process(retrain, *bench.flags(how_many_training_steps=7, **changes)).status == 0
+    whole = bench.graph_bytes()
+    changes['checkpoint_path'] = os.path.join(bench.folder, 'checkpoint')
+    for steps in (3, 7):
+        ended = in_process(
+            retrain, *bench.flags(how_many_training_steps=steps, resume=True, **changes)
+        )
+        assert ended.status == 0
+    assert 'Going on after 3 steps' in ended.out
+    assert bench.graph_bytes() == whole
+
+
+def test_a_resumed_run_keeps_its_seed_and_its_summaries(bench, in_process):
+    flags = [flag for flag in bench.flags() if 'random_seed' not in flag and 'steps' not in flag]
+    flags += ['--resume', '--checkpoint_path=' + os.path.join(bench.folder, 'checkpoint')]
+    assert in_process(retrain, '--how_many_training_steps=10', *flags).status == 0
+    ended = in_process(retrain, '--how_many_training_steps=30', *flags)
+    assert ended.status == 0 and '--random_seed' not in ended.out
+    train = os.path.join(bench.folder, 'summaries', 'train')
+    assert len(os.listdir(train)) == 2
+
+
+def test_a_checkpoint_of_another_run_is_refused(bench, in_process, one_error):
+    path = '--checkpoint_path=' + os.path.join(bench.folder, 'checkpoint')
+    assert in_process(retrain, path, *bench.flags()).status == 0
+    message = one_error(retrain, path, '--resume', *bench.flags(learning_rate=0.5))
+    assert 'other learning_rate' in message

@@ -7,8 +7,12 @@ import typing
 
 import tensorflow.compat.v1 as tf
 
+from scripts.classifier.settings import ADAM, MOMENTUM
+
 # Small enough that all classes start out equal, not zero so that TensorBoard shows it move.
 _INITIAL_STDDEV = 0.001
+
+_MOMENTUM = 0.9  # The customary one.
 
 
 class Layer(typing.NamedTuple):
@@ -16,7 +20,8 @@ class Layer(typing.NamedTuple):
 
     bottleneck_input: float32 `[batch, length]`, fed.
     ground_truth_input: int64 `[batch]`, fed.
-    train_step: one step of gradient descent.
+    step_input: int32 scalar, fed to train_step: the number of the step, which seeds the dropout.
+    train_step: one step of the optimizer.
     cross_entropy, accuracy: float32 scalars.
     prediction: int64 `[batch]`.
     summaries: scalar string, all summaries.
@@ -25,6 +30,7 @@ class Layer(typing.NamedTuple):
 
     bottleneck_input: tf.Tensor
     ground_truth_input: tf.Tensor
+    step_input: tf.Tensor
     train_step: tf.Operation
     cross_entropy: tf.Tensor
     accuracy: tf.Tensor
@@ -33,14 +39,13 @@ class Layer(typing.NamedTuple):
     initializer: tf.Operation
 
 
-def add(bottleneck_tensor, class_count, final_tensor_name, learning_rate):
+def add(bottleneck_tensor, class_count, settings):
     """Adds the new layer behind a network, to the current graph.
 
     Args:
       bottleneck_tensor: float32 `[batch or 1, length]`.
       class_count: int, how many labels there are.
-      final_tensor_name: the name of the softmax node.
-      learning_rate: float.
+      settings: a `settings.Training`.
 
     Returns:
       A `Layer`.
@@ -51,17 +56,20 @@ def add(bottleneck_tensor, class_count, final_tensor_name, learning_rate):
             bottleneck_tensor, shape=[None, length], name='BottleneckInputPlaceholder'
         )
         ground_truth_input = tf.placeholder(tf.int64, [None], name='GroundTruthInput')
-    logits = _logits(bottleneck_input, length, class_count)
-    final_tensor = tf.nn.softmax(logits, name=final_tensor_name)
+    logits, multiply = _logits(bottleneck_input, length, class_count)
+    final_tensor = tf.nn.softmax(logits, name=settings.final_tensor_name)
     tf.summary.histogram('activations', final_tensor)
 
     with tf.name_scope('cross_entropy'):
-        cross_entropy = tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ground_truth_input, logits=logits)
-        )
+        cross_entropy = _mean_cross_entropy(ground_truth_input, logits)
     tf.summary.scalar('cross_entropy', cross_entropy)
     with tf.name_scope('train'):
-        train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(cross_entropy)
+        step_input = tf.placeholder_with_default(0, [], name='StepInput')
+        loss = cross_entropy
+        if settings.dropout:
+            dropped = _drop_out(bottleneck_input, step_input, settings)
+            loss = _mean_cross_entropy(ground_truth_input, multiply(dropped))
+        train_step = _optimizer(settings).minimize(loss)
     with tf.name_scope('accuracy'):
         prediction = tf.argmax(final_tensor, 1)
         correct = tf.equal(prediction, ground_truth_input)
@@ -70,6 +78,7 @@ def add(bottleneck_tensor, class_count, final_tensor_name, learning_rate):
     return Layer(
         bottleneck_input,
         ground_truth_input,
+        step_input,
         train_step,
         cross_entropy,
         accuracy,
@@ -80,7 +89,7 @@ def add(bottleneck_tensor, class_count, final_tensor_name, learning_rate):
 
 
 def _logits(bottleneck_input, length, class_count):
-    """Returns the logits, float32 `[batch, class_count]`."""
+    """Returns the logits, float32 `[batch, class_count]`, and what makes them of bottlenecks."""
     with tf.name_scope('final_training_ops'):
         with tf.name_scope('weights'):
             weights = tf.Variable(
@@ -91,12 +100,42 @@ def _logits(bottleneck_input, length, class_count):
         with tf.name_scope('biases'):
             biases = tf.Variable(tf.zeros([class_count]), name='final_biases')
             _summarize(biases)
-        with tf.name_scope('Wx_plus_b'):
+
+        def multiply(bottlenecks):
             # tf.add, not the operator: that makes an AddV2, which TensorFlow before 1.15 and
             # OpenCV do not know.
-            logits = tf.add(tf.matmul(bottleneck_input, weights), biases, name='add')
+            return tf.add(tf.matmul(bottlenecks, weights), biases, name='add')
+
+        with tf.name_scope('Wx_plus_b'):
+            logits = multiply(bottleneck_input)
             tf.summary.histogram('pre_activations', logits)
-    return logits
+    return logits, multiply
+
+
+def _mean_cross_entropy(ground_truth, logits):
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ground_truth, logits=logits)
+    )
+
+
+def _drop_out(bottleneck_input, step_input, settings):
+    """Returns bottlenecks of which a share is zero and the rest larger by as much.
+
+    What is dropped depends on the seed and the step alone, so that a run can be resumed.
+    """
+    draws = tf.random.stateless_uniform(
+        tf.shape(bottleneck_input), tf.stack([settings.random_seed, step_input])
+    )
+    kept = tf.cast(draws >= settings.dropout, tf.float32)
+    return bottleneck_input * kept / (1.0 - settings.dropout)
+
+
+def _optimizer(settings):
+    if settings.optimizer == ADAM:
+        return tf.train.AdamOptimizer(settings.learning_rate)
+    if settings.optimizer == MOMENTUM:
+        return tf.train.MomentumOptimizer(settings.learning_rate, _MOMENTUM)
+    return tf.train.GradientDescentOptimizer(settings.learning_rate)
 
 
 def _summarize(variable):

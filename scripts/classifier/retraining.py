@@ -6,7 +6,8 @@ import numpy as np
 
 from scripts.bottlenecks import extract
 from scripts.bottlenecks.cache import Cache
-from scripts.classifier import summaries, training
+from scripts.classifier import checkpoint, summaries, training
+from scripts.classifier.checkpoint import Keeper
 from scripts.classifier.sampling import Examples
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import split
@@ -30,13 +31,21 @@ def run(settings, dataset):
     """
     pretrained = pretrained_lib.load(settings.network, settings.model_dir)
     training.check_final_tensor_name(pretrained, settings.training.final_tensor_name)
+    keeper = Keeper(
+        settings.training.checkpoint_path, checkpoint.identity(settings, pretrained, dataset)
+    )
+    saved = keeper.load() if settings.training.resume else None
     examples = _examples(settings, pretrained, dataset)
     if not len(examples[split.TRAINING].labels):
         raise UserError('none of the training photos can be read: nothing to train on')
-    summaries.empty_dir(settings.training.summaries_dir)
+    if saved is None:
+        summaries.empty_dir(settings.training.summaries_dir)
     distortions = settings.distortions if settings.distortions.wanted() else None
     with training.Trainer(pretrained, len(dataset.labels), settings.training) as trainer:
-        trainer.train(examples[split.TRAINING], examples[split.VALIDATION], distortions)
+        if saved is not None:
+            _LOG.info('Going on after %d steps, from the checkpoint', saved.steps_done)
+            trainer.restore(saved)
+        trainer.train(examples, distortions, keeper)
         if len(examples[split.TESTING].labels):
             result = trainer.test(examples[split.TESTING])
             _log_test(result, dataset.labels, settings.print_misclassified_test_images)

@@ -7,6 +7,8 @@ import numpy as np
 from scripts.images.settings import Distortions
 from scripts.networks.table import Network
 
+OPTIMIZERS = GRADIENT_DESCENT, MOMENTUM, ADAM = ('gradient_descent', 'momentum', 'adam')
+
 
 class Training(typing.NamedTuple):
     """How to train; the fields are the flags of `scripts.retrain` of the same names.
@@ -25,10 +27,20 @@ class Training(typing.NamedTuple):
     intermediate_output_graphs_dir: str
     intermediate_store_frequency: int
     random_seed: int
+    optimizer: str = GRADIENT_DESCENT
+    dropout: float = 0
+    early_stopping_steps: int = 0
+    checkpoint_path: str = ''
+    resume: bool = False
 
     def random_state(self, stream):
         """Returns a numpy RandomState for one use of chance, which an int names."""
         return np.random.RandomState([self.random_seed, stream])
+
+    def evaluates(self, step):
+        """Returns whether there is an evaluation after a step (from 0 on)."""
+        last = step + 1 == self.how_many_training_steps
+        return last or step % self.eval_step_interval == 0
 
 
 class Retraining(typing.NamedTuple):

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import functools
+import itertools
 import logging
 import math
 import os
@@ -12,13 +13,17 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.bottlenecks import extract
-from scripts.classifier import export, sampling
+from scripts.classifier import export
 from scripts.classifier import layer as layer_lib
+from scripts.classifier.checkpoint import Best, Checkpoint
+from scripts.classifier.sampling import ALL, Sampler
+from scripts.dataset import split
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.graphs import graph_files, search
 from scripts.graphs.session import open_session
 from scripts.images import distort
+from scripts.images.stream import BATCH_SIZE
 from scripts.networks import pretrained as pretrained_lib
 from scripts.progress import Progress
 
@@ -60,11 +65,13 @@ class Trainer:
         with graph.as_default():
             tf.set_random_seed(settings.random_seed)
             bottleneck_tensor = pretrained_lib.import_into_graph(pretrained)
-            self._layer = layer_lib.add(
-                bottleneck_tensor, label_count, settings.final_tensor_name, settings.learning_rate
-            )
+            self._layer = layer_lib.add(bottleneck_tensor, label_count, settings)
+            self._variables = {variable.op.name: variable for variable in tf.global_variables()}
         self._session = open_session(graph)
         self._session.run(self._layer.initializer)
+        self._steps_done = 0
+        self._best = None
+        self._stopped_early = False
 
     def __enter__(self):
         return self
@@ -72,38 +79,55 @@ class Trainer:
     def __exit__(self, *_):
         self._session.close()
 
-    def train(self, training, validation, distortions):
-        """Runs the training steps, with a log line at each evaluation.
+    def restore(self, saved):
+        """Goes on from a `checkpoint.Checkpoint`."""
+        self._set_variables(saved.variables)
+        self._steps_done = saved.steps_done
+        self._best = saved.best
+        self._stopped_early = saved.stopped_early
+
+    def train(self, examples, distortions, keeper):
+        """Runs the steps that are not done yet, with a log line at each evaluation.
+
+        With early stopping, the variables are in the end those of the best evaluation.
 
         Args:
-          training, validation: `Examples`; validation may be empty.
-          distortions: `Distortions`, for which `training` needs no bottlenecks, or None.
+          examples: a dict from category to `Examples`; those of validation may be empty.
+          distortions: `Distortions`, for which training needs no bottlenecks, or None.
+          keeper: a `checkpoint.Keeper`.
 
         Raises:
           UserError: the cross entropy is not a number any more, or a file cannot be written.
         """
         settings = self._settings
-        steps = settings.how_many_training_steps
-        validation_sampler = self._sampler(validation, _VALIDATION_STREAM)
+        steps, begin = settings.how_many_training_steps, self._steps_done
+        training, validation = examples[split.TRAINING], examples[split.VALIDATION]
+        draw_validation = self._validation_rows(validation)
         with contextlib.ExitStack() as stack:
             draw = stack.enter_context(self._training_batches(training, distortions))
-            train_writer = stack.enter_context(
-                tf.summary.FileWriter(
-                    os.path.join(settings.summaries_dir, 'train'), self._session.graph
-                )
-            )
-            validation_writer = stack.enter_context(
-                tf.summary.FileWriter(os.path.join(settings.summaries_dir, 'validation'))
-            )
-            progress = stack.enter_context(Progress('Training', steps, 'steps'))
-            for step in range(steps):
+            write_training = stack.enter_context(self._summary_writer('train'))
+            write_validation = stack.enter_context(self._summary_writer('validation'))
+            progress = stack.enter_context(Progress('Training', steps - begin, 'steps'))
+            while self._steps_done < steps and not self._stopped_early:
+                step = self._steps_done
                 feeds = self._feeds(*draw())
-                train_writer.add_summary(self._train_step(step, feeds), step)
-                if step % settings.eval_step_interval == 0 or step + 1 == steps:
+                write_training(self._train_step(step, feeds), step)
+                if settings.evaluates(step):
                     self._log_training(step, feeds)
-                    self._log_validation(step, validation, validation_sampler, validation_writer)
+                    if draw_validation is not None:
+                        rows = draw_validation()
+                        summary, accuracy = self._validate(step, validation.take(rows))
+                        write_validation(summary, step)
+                        self._judge(step, accuracy)
                 self._store_intermediate(step)
+                self._steps_done += 1
+                if keeper.due():
+                    keeper.save(self._checkpoint())
                 progress.advance(1)
+        if self._steps_done > begin:
+            keeper.save(self._checkpoint())
+        if settings.early_stopping_steps and self._best is not None:
+            self._set_variables(self._best.variables)
 
     def test(self, testing):
         """Returns the `TestResult` on `Examples`, which are not empty."""
@@ -121,21 +145,26 @@ class Trainer:
     def _training_batches(self, training, distortions):
         """Gives a function that returns the next bottlenecks and labels to train on."""
         sampler = self._sampler(training, _TRAINING_STREAM)
-        draw_rows = functools.partial(sampler.draw, self._settings.train_batch_size)
+        count = self._settings.train_batch_size
+        for _ in range(self._steps_done):
+            sampler.draw(count)
         if distortions is None:
-            yield lambda: training.take(draw_rows())
+            yield lambda: training.take(sampler.draw(count))
             return
 
         def draw_distorted():
-            rows = draw_rows()
+            rows = sampler.draw(count)
             return stream.take(len(rows)), training.labels[rows]
 
-        choices = self._distorted_choices(training)
+        done = self._steps_done * (len(training.labels) if count == ALL else count)
+        into_batch = done % BATCH_SIZE  # The stream's batches, too, are those of an unbroken run.
+        choices = itertools.islice(self._distorted_choices(training), done - into_batch, None)
         with extract.DistortedStream(self._pretrained, distortions, choices) as stream:
+            stream.take(into_batch)
             yield draw_distorted
 
     def _distorted_choices(self, training):
-        """Yields what to read for a `DistortedStream`: the rows that training will draw.
+        """Yields what to read for a `DistortedStream`: the rows that training draws, from step 0.
 
         The stream reads ahead of the training, so these come from a sampler of their own.
         """
@@ -147,18 +176,44 @@ class Trainer:
             for row, numbers in zip(rows, draws):
                 yield training.photos[row].path, numbers
 
-    def _sampler(self, examples, stream):
-        if not len(examples.labels):
+    def _validation_rows(self, validation):
+        """Returns a function that draws the next validation batch, or None without photos."""
+        if not len(validation.labels):
             return None
-        return sampling.Sampler(examples.labels, self._settings.random_state(stream))
+        sampler = self._sampler(validation, _VALIDATION_STREAM)
+        draw = functools.partial(sampler.draw, self._settings.validation_batch_size)
+        for step in range(self._steps_done):
+            if self._settings.evaluates(step):
+                draw()
+        return draw
+
+    def _sampler(self, examples, stream):
+        return Sampler(examples.labels, self._settings.random_state(stream))
+
+    @contextlib.contextmanager
+    def _summary_writer(self, name):
+        """Gives a function that writes a summary of a step to a folder of `summaries_dir`."""
+        folder = os.path.join(self._settings.summaries_dir, name)
+        begin = self._steps_done
+        graph = self._session.graph if name == 'train' and not begin else None
+        # Event files are named by the second, and one of the same name would be written over.
+        suffix = '.from-%d' % begin if begin else None
+        with tf.summary.FileWriter(folder, graph, filename_suffix=suffix) as writer:
+            if begin:
+                # What an earlier run wrote after its last checkpoint is written again.
+                writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), begin)
+            yield writer.add_summary
 
     def _feeds(self, bottlenecks, labels):
         return {self._layer.bottleneck_input: bottlenecks, self._layer.ground_truth_input: labels}
 
     def _train_step(self, step, feeds):
         """Trains one step and returns its summaries."""
+        layer = self._layer
         try:
-            summary, _ = self._session.run([self._layer.summaries, self._layer.train_step], feeds)
+            summary, _ = self._session.run(
+                [layer.summaries, layer.train_step], {**feeds, layer.step_input: step}
+            )
         except tf.errors.InvalidArgumentError as error:
             if 'summary histogram' not in error.message:
                 raise
@@ -180,15 +235,30 @@ class Trainer:
         if not math.isfinite(cross_entropy):
             raise self._diverged(step, 'cross entropy is')
 
-    def _log_validation(self, step, validation, sampler, writer):
-        if sampler is None:
-            return
-        rows = sampler.draw(self._settings.validation_batch_size)
+    def _validate(self, step, batch):
+        """Returns the summaries and the accuracy of a batch (bottlenecks and labels)."""
         summary, accuracy = self._session.run(
-            [self._layer.summaries, self._layer.accuracy], self._feeds(*validation.take(rows))
+            [self._layer.summaries, self._layer.accuracy], self._feeds(*batch)
         )
-        writer.add_summary(summary, step)
-        _log_step(step, 'Validation accuracy = %.1f%% (N=%d)', accuracy * 100, len(rows))
+        _log_step(step, 'Validation accuracy = %.1f%% (N=%d)', accuracy * 100, len(batch[1]))
+        return summary, accuracy
+
+    def _judge(self, step, accuracy):
+        """Keeps the best variables, and stops where nothing has got better for long enough."""
+        patience, best = self._settings.early_stopping_steps, self._best
+        if not patience:
+            return
+        if best is None or accuracy > best.accuracy:
+            self._best = Best(float(accuracy), step, self._session.run(self._variables))
+        elif step - best.step >= patience:
+            _log_step(
+                step,
+                'Stopped: validation accuracy is no better than the %.1f%% of step %d, which is '
+                'kept',
+                best.accuracy * 100,
+                best.step,
+            )
+            self._stopped_early = True
 
     def _store_intermediate(self, step):
         frequency = self._settings.intermediate_store_frequency
@@ -198,6 +268,14 @@ class Trainer:
             )
             graph_files.write(self.frozen_graph(), path)
             _LOG.info('Intermediate graph written to %s', path)
+
+    def _checkpoint(self):
+        variables = self._session.run(self._variables)
+        return Checkpoint(self._steps_done, variables, self._best, self._stopped_early)
+
+    def _set_variables(self, values):
+        for name, variable in self._variables.items():
+            variable.load(values[name], self._session)
 
 
 def _log_step(step, text, *values):

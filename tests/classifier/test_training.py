@@ -1,14 +1,16 @@
 """The new layer: what it learns, what its graph and summaries are called."""
 
+import contextlib
 import os
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from scripts.classifier import checkpoint, training
 from scripts.classifier import settings as settings_lib
-from scripts.classifier import training
 from scripts.classifier.sampling import Examples
+from scripts.dataset import split
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.graphs import search
@@ -69,6 +71,12 @@ TRAINING, VALIDATION, TESTING = separable(200, 0), separable(40, 1), separable(3
 NOTHING = Examples(np.empty((0, 1001), np.float32), np.empty(0, np.int64), [])
 
 
+def train(trainer, validation=VALIDATION, path=''):
+    """Trains, with a checkpoint at `path` where that is given."""
+    examples = {split.TRAINING: TRAINING, split.VALIDATION: validation, split.TESTING: TESTING}
+    trainer.train(examples, None, checkpoint.Keeper(path, {}))
+
+
 def events(folder):
     """Returns the events in a summary folder's one file, through TensorBoard's reader."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -88,7 +96,7 @@ def steps_and_tags(folder):
 
 def test_it_learns_and_tests(pretrained, settings):
     with training.Trainer(pretrained, 3, settings) as trainer:
-        trainer.train(TRAINING, VALIDATION, None)
+        train(trainer)
         result = trainer.test(TESTING)
     assert result.accuracy > 0.9
     assert (result.predictions == TESTING.labels).mean() == pytest.approx(result.accuracy)
@@ -97,12 +105,12 @@ def test_it_learns_and_tests(pretrained, settings):
 
 def test_summaries_have_the_classic_tags_steps_and_graph(pretrained, settings):
     with training.Trainer(pretrained, 3, settings) as trainer:
-        trainer.train(TRAINING, VALIDATION, None)
-    train = os.path.join(settings.summaries_dir, 'train')
+        train(trainer)
+    train_dir = os.path.join(settings.summaries_dir, 'train')
     validation = os.path.join(settings.summaries_dir, 'validation')
-    assert steps_and_tags(train) == (list(range(25)), SCALAR_TAGS | HISTOGRAM_TAGS)
+    assert steps_and_tags(train_dir) == (list(range(25)), SCALAR_TAGS | HISTOGRAM_TAGS)
     assert steps_and_tags(validation) == ([0, 10, 20, 24], SCALAR_TAGS | HISTOGRAM_TAGS)
-    graphs = [event.graph_def for event in events(train) if event.graph_def]
+    graphs = [event.graph_def for event in events(train_dir) if event.graph_def]
     names = search.nodes_by_name(tf.GraphDef.FromString(graphs[0]))
     assert {
         'input',
@@ -115,7 +123,7 @@ def test_summaries_have_the_classic_tags_steps_and_graph(pretrained, settings):
 
 def test_the_exported_graph_is_the_network_and_the_layer(pretrained, settings):
     with training.Trainer(pretrained, 3, settings) as trainer:
-        trainer.train(TRAINING, NOTHING, None)
+        train(trainer, validation=NOTHING)
         frozen = trainer.frozen_graph()
         variables = trainer._session.run(
             [
@@ -162,7 +170,7 @@ def test_evaluating_more_often_trains_the_same(pretrained, settings):
         with training.Trainer(
             pretrained, 3, settings._replace(eval_step_interval=interval)
         ) as trainer:
-            trainer.train(TRAINING, validation, None)
+            train(trainer, validation=validation)
             frozen.append(trainer.frozen_graph())
     assert frozen[0] == frozen[1] == frozen[2]
 
@@ -171,7 +179,7 @@ def test_another_seed_trains_another_graph(pretrained, settings):
     frozen = []
     for seed in (4, 4, 5):
         with training.Trainer(pretrained, 3, settings._replace(random_seed=seed)) as trainer:
-            trainer.train(TRAINING, NOTHING, None)
+            train(trainer, validation=NOTHING)
             frozen.append(trainer.frozen_graph())
     assert frozen[0] == frozen[1] != frozen[2]
 
@@ -184,7 +192,7 @@ def test_divergence_stops_with_the_flag_to_lower(pretrained, settings, interval,
     settings = settings._replace(learning_rate=3e38, eval_step_interval=interval)
     trainer = training.Trainer(pretrained, 3, settings)
     with trainer, pytest.raises(UserError, match=words) as raised:
-        trainer.train(TRAINING, NOTHING, None)
+        train(trainer, validation=NOTHING)
     assert 'lower --learning_rate (it is 3e+38)' in str(raised.value)
 
 
@@ -192,3 +200,88 @@ def test_a_name_that_the_network_has_is_refused(pretrained):
     training.check_final_tensor_name(pretrained, 'final_result')
     with pytest.raises(UserError, match='has a node of that name already'):
         training.check_final_tensor_name(pretrained, 'input')
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {},
+        {'optimizer': 'momentum', 'learning_rate': 0.01},
+        {'optimizer': 'adam', 'learning_rate': 0.001},
+        {'dropout': 0.5},
+        {'early_stopping_steps': 8, 'eval_step_interval': 2},
+    ],
+    ids=lambda changes: '-'.join(changes) or 'plain',
+)
+@pytest.mark.parametrize('stop', [1, 7, 20])
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(
+    pretrained, settings, tmp_path, monkeypatch, changes, stop
+):
+    settings = settings._replace(**changes)
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        train(trainer)
+        whole = trainer.frozen_graph()
+    path = str(tmp_path / 'checkpoint')
+    monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        step = training.Trainer._train_step
+
+        def stopping(self, number, feeds):
+            if number == stop:
+                raise KeyboardInterrupt
+            return step(self, number, feeds)
+
+        monkeypatch.setattr(training.Trainer, '_train_step', stopping)
+        with contextlib.suppress(KeyboardInterrupt):  # Early stopping may come first.
+            train(trainer, path=path)
+        monkeypatch.setattr(training.Trainer, '_train_step', step)
+    saved = checkpoint.load(path, {})
+    assert saved.steps_done == stop or saved.stopped_early
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        trainer.restore(saved)
+        train(trainer, path=path)
+        assert trainer.frozen_graph() == whole
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'optimizer': 'momentum', 'learning_rate': 0.01},
+        {'optimizer': 'adam', 'learning_rate': 0.01},
+        {'dropout': 0.3},
+    ],
+)
+def test_what_is_off_by_default_learns_something_else(pretrained, settings, changes):
+    results = []
+    for each in ({}, changes):
+        with training.Trainer(pretrained, 3, settings._replace(**each)) as trainer:
+            train(trainer)
+            assert trainer.test(TESTING).accuracy > 0.7
+            results.append(trainer.frozen_graph())
+    assert results[0] != results[1]
+    assert [node.name for node in results[0].node] == [node.name for node in results[1].node]
+
+
+def test_early_stopping_keeps_the_best(pretrained, settings):
+    settings = settings._replace(
+        how_many_training_steps=400,
+        eval_step_interval=1,
+        early_stopping_steps=30,
+        validation_batch_size=-1,
+    )
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        train(trainer)
+        best = trainer._best
+        weights = trainer._session.run('final_training_ops/weights/final_weights:0')
+        assert trainer._steps_done < 400
+    assert (weights == best.variables['final_training_ops/weights/final_weights']).all()
+    steps, _ = steps_and_tags(os.path.join(settings.summaries_dir, 'validation'))
+    assert steps[-1] == best.step + 30
+    with training.Trainer(
+        pretrained,
+        3,
+        settings._replace(how_many_training_steps=best.step + 1, early_stopping_steps=0),
+    ) as trainer:
+        train(trainer)
+        unstopped = trainer._session.run('final_training_ops/weights/final_weights:0')
+    assert (weights == unstopped).all()
