@@ -36,6 +36,30 @@ def replacing(path):
             os.unlink(temporary)
 
 
+@contextlib.contextmanager
+def replacing_folder(folder):
+    """Gives the path of a folder to make; when the block ends well it takes the place of `folder`.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    parent, name = os.path.split(os.path.abspath(folder))
+    work = None
+    try:
+        os.makedirs(parent, exist_ok=True)
+        work = tempfile.mkdtemp(prefix='.writing-', suffix='.tmp', dir=parent)
+        new, old = os.path.join(work, name), os.path.join(work, 'old')
+        yield new
+        if os.path.isdir(folder):
+            os.rename(folder, old)
+        os.rename(new, folder)
+    except OSError as error:
+        raise UserError('cannot write %s: %s' % (folder, error.strerror or error))
+    finally:
+        if work is not None:
+            shutil.rmtree(work)
+
+
 def write(path, data):
     """Writes bytes to `path` through `replacing`."""
     with replacing(path) as file:

@@ -135,6 +135,14 @@ def _define_flags():
         '0: train all steps.',
         lowest=0,
     )
+    text(
+        'saved_model_dir', '', 'Where a SavedModel for TensorFlow Serving is written; empty: none.'
+    )
+    text(
+        'tflite_output_file',
+        '',
+        'Where a TensorFlow Lite file is written, its labels beside it; empty: none.',
+    )
     text('checkpoint_path', '', 'The file that training is saved to as it goes; empty: none.')
     flags.DEFINE_boolean(
         'resume',
@@ -233,6 +241,8 @@ def _settings(values):
         output_graph=values.output_graph,
         output_labels=values.output_labels,
         print_misclassified_test_images=values.print_misclassified_test_images,
+        saved_model_dir=values.saved_model_dir,
+        tflite_output_file=values.tflite_output_file,
     )
 
 
@@ -244,8 +254,9 @@ def _check_outputs(settings):
         if not path:
             raise UserError('--%s is empty: expected the name of a file to write' % flag)
         files.check_writable(path)
-    if settings.training.checkpoint_path:
-        files.check_writable(settings.training.checkpoint_path)
+    for path in (settings.training.checkpoint_path, settings.tflite_output_file):
+        if path:
+            files.check_writable(path)
     files.check_folder_writable(settings.training.summaries_dir)
     summaries.check_dir(settings.training.summaries_dir)
     if settings.training.intermediate_store_frequency:

@@ -464,3 +464,16 @@ def test_a_checkpoint_of_another_run_is_refused(bench, in_process, one_error):
     assert in_process(retrain, path, *bench.flags()).status == 0
     message = one_error(retrain, path, '--resume', *bench.flags(learning_rate=0.5))
     assert 'other learning_rate' in message
+
+
+def test_exports_are_written_and_a_foreign_folder_is_refused(bench, in_process, one_error):
+    saved_model = os.path.join(bench.folder, 'serving', '1')
+    lite = os.path.join(bench.folder, 'lite', 'flowers.tflite')
+    flags = bench.flags(saved_model_dir=saved_model, tflite_output_file=lite)
+    for _ in range(2):
+        assert in_process(retrain, *flags).status == 0
+    assert os.path.isfile(os.path.join(saved_model, 'saved_model.pb'))
+    assert sorted(os.listdir(os.path.dirname(lite))) == ['flowers.tflite', 'flowers_labels.txt']
+    with open(os.path.join(saved_model, 'thesis.txt'), 'w') as file:
+        file.write('years of work')
+    assert 'thesis.txt' in one_error(retrain, *flags)

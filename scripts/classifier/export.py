@@ -1,8 +1,21 @@
-"""The trained network as one frozen GraphDef."""
+"""The trained network as one frozen GraphDef, and from that as other tools want it."""
+
+import os
+import re
+import sys
 
 import tensorflow.compat.v1 as tf
+from tensorflow.lite.python.convert import ConverterError
 
-from scripts.graphs import search
+from scripts import files
+from scripts.dataset import labels as labels_lib
+from scripts.errors import UserError
+from scripts.graphs import rewrite, search
+from scripts.graphs.session import open_session
+from scripts.images import pixels
+
+# TensorFlow Serving takes and gives names that end so as base64.
+_IMAGE_BYTES = 'image_bytes'
 
 
 def freeze(session, pretrained, final_tensor_name):
@@ -23,3 +36,103 @@ def freeze(session, pretrained, final_tensor_name):
     result = tf.GraphDef(versions=pretrained.graph_def.versions)
     result.node.extend(original.get(node.name, node) for node in frozen.node)
     return result
+
+
+def write_saved_model(graph_def, graph_input, output_name, labels, folder):
+    """Writes a SavedModel for TensorFlow Serving.
+
+    Its one signature takes `image_bytes`, string `[batch]`, encoded photos of any size, and gives
+    `scores`, float32 `[batch, labels]`, and `labels`, string `[batch, labels]`, in the same order.
+
+    Args:
+      graph_def: a frozen GraphDef.
+      graph_input: its `GraphInput`.
+      output_name: the node that gives the scores.
+      labels: list of str.
+      folder: where it is written; an earlier SavedModel there is replaced.
+
+    Raises:
+      UserError: it cannot be written there.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        contents_tensor = tf.placeholder(tf.string, [None], name=_IMAGE_BYTES)
+        pixels_tensor = tf.map_fn(
+            lambda contents: pixels.from_contents(contents, graph_input.pixels),
+            contents_tensor,
+            tf.float32,
+            back_prop=False,
+        )
+        spec = graph_input.pixels
+        pixels_tensor.set_shape([None, spec.height, spec.width, 3])
+        (scores_tensor,) = tf.import_graph_def(
+            rewrite.allow_any_batch(graph_def, graph_input.name),
+            {graph_input.name + ':0': pixels_tensor},
+            return_elements=[output_name + ':0'],
+            name='',
+        )
+        count = tf.shape(scores_tensor)[:1]
+        labels_tensor = tf.tile([labels], tf.concat([count, [1]], 0), name='labels')
+    signature = tf.saved_model.predict_signature_def(
+        {_IMAGE_BYTES: contents_tensor}, {'scores': scores_tensor, 'labels': labels_tensor}
+    )
+    key = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+    with files.replacing_folder(folder) as temporary, open_session(graph) as session:
+        builder = tf.saved_model.Builder(temporary)
+        builder.add_meta_graph_and_variables(
+            session, [tf.saved_model.tag_constants.SERVING], {key: signature}
+        )
+        builder.save()
+
+
+def check_saved_model_dir(folder):
+    """Raises UserError unless a SavedModel may be written at `folder`, in place of one at most."""
+    files.check_folder_writable(folder)
+    if os.path.isdir(folder) and os.listdir(folder):
+        foreign = sorted(set(os.listdir(folder)) - {'saved_model.pb', 'variables', 'assets'})
+        if foreign:
+            raise UserError(
+                '--saved_model_dir=%s would be replaced, and it holds %s, which is no part of a '
+                'SavedModel: choose another folder' % (folder, foreign[0])
+            )
+
+
+def write_lite(graph_def, graph_input, output_name, labels, path):
+    """Writes a float TensorFlow Lite file, and its labels beside it as `<name>_labels.txt`.
+
+    It takes the pixels of one photo, float32 `[1, height, width, 3]`, normalized as the
+    `GraphInput` says, and gives scores, float32 `[1, labels]`.
+
+    Args:
+      graph_def: a frozen GraphDef.
+      graph_input: its `GraphInput`.
+      output_name: the node that gives the scores.
+      labels: list of str.
+      path: the file to write.
+
+    Raises:
+      UserError: TensorFlow Lite lacks an operation of the network, or a file cannot be written.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        copy = tf.GraphDef()
+        copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
+        input_tensor, scores_tensor = tf.import_graph_def(
+            copy, return_elements=[graph_input.name + ':0', output_name + ':0'], name=''
+        )
+    converter = tf.lite.TFLiteConverter(graph_def, [input_tensor], [scores_tensor])
+    # The converter runs a program that stands beside Python, which need not be on the path.
+    path_before = os.environ.get('PATH', '')
+    os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + path_before
+    try:
+        data = converter.convert()
+    except ConverterError as error:
+        lacking = re.search(r'custom implementations: ([^\n]*?)\.?\n', str(error))
+        raise UserError(
+            'TensorFlow Lite does not take this network: %s; the frozen graph is not affected'
+            % ('it lacks ' + lacking.group(1) if lacking else str(error).strip().split('\n')[-1])
+        )
+    finally:
+        os.environ['PATH'] = path_before
+    files.write(path, data)
+    labels_lib.write(labels, os.path.splitext(path)[0] + '_labels.txt')

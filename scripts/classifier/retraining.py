@@ -6,7 +6,7 @@ import numpy as np
 
 from scripts.bottlenecks import extract
 from scripts.bottlenecks.cache import Cache
-from scripts.classifier import checkpoint, summaries, training
+from scripts.classifier import checkpoint, export, summaries, training
 from scripts.classifier.checkpoint import Keeper
 from scripts.classifier.sampling import Examples
 from scripts.dataset import labels as labels_lib
@@ -14,6 +14,7 @@ from scripts.dataset import split
 from scripts.errors import UserError
 from scripts.graphs import graph_files
 from scripts.images import stream
+from scripts.images.graph_input import GraphInput
 from scripts.networks import pretrained as pretrained_lib
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def run(settings, dataset):
     Raises:
       UserError: something is missing, damaged or cannot be written; what is there stays.
     """
+    if settings.saved_model_dir:
+        export.check_saved_model_dir(settings.saved_model_dir)
     pretrained = pretrained_lib.load(settings.network, settings.model_dir)
     training.check_final_tensor_name(pretrained, settings.training.final_tensor_name)
     keeper = Keeper(
@@ -49,8 +52,22 @@ def run(settings, dataset):
         if len(examples[split.TESTING].labels):
             result = trainer.test(examples[split.TESTING])
             _log_test(result, dataset.labels, settings.print_misclassified_test_images)
-        graph_files.write(trainer.frozen_graph(), settings.output_graph)
+        graph_def = trainer.frozen_graph()
+    graph_files.write(graph_def, settings.output_graph)
     labels_lib.write(dataset.labels, settings.output_labels)
+    _export(settings, graph_def, dataset.labels)
+
+
+def _export(settings, graph_def, labels):
+    """Writes what else is wanted of the trained graph."""
+    graph_input = GraphInput(settings.network.input_name, settings.network.pixels)
+    output = settings.training.final_tensor_name
+    if settings.saved_model_dir:
+        export.write_saved_model(graph_def, graph_input, output, labels, settings.saved_model_dir)
+        _LOG.info('SavedModel written to %s', settings.saved_model_dir)
+    if settings.tflite_output_file:
+        export.write_lite(graph_def, graph_input, output, labels, settings.tflite_output_file)
+        _LOG.info('TensorFlow Lite file written to %s', settings.tflite_output_file)
 
 
 def _examples(settings, pretrained, dataset):

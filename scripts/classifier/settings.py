@@ -54,3 +54,5 @@ class Retraining(typing.NamedTuple):
     output_graph: str
     output_labels: str
     print_misclassified_test_images: bool
+    saved_model_dir: str = ''
+    tflite_output_file: str = ''

@@ -50,15 +50,20 @@ def normalize(image_tensor, spec):
     return (image_tensor - spec.mean) * (1.0 / spec.std)
 
 
-def load(path_tensor, spec):
-    """Reads the photo at a path into what a network is fed.
+def from_contents(contents_tensor, spec):
+    """Turns an encoded photo into what a network is fed.
 
     Args:
-      path_tensor: scalar string.
+      contents_tensor: scalar string.
       spec: a `settings.PixelSpec`.
 
     Returns:
       float32 tensor `[spec.height, spec.width, 3]`, normalized.
     """
-    image = resize(decode(tf.read_file(path_tensor)), spec.height, spec.width)
-    return normalize(image, spec)
+    image_tensor = resize(decode(contents_tensor), spec.height, spec.width)
+    return normalize(image_tensor, spec)
+
+
+def load(path_tensor, spec):
+    """Reads the photo at a path, scalar string, as `from_contents` does its contents."""
+    return from_contents(tf.read_file(path_tensor), spec)
