@@ -23,7 +23,7 @@ class Layer(typing.NamedTuple):
     step_input: int32 scalar, fed to train_step: the number of the step, which seeds the dropout.
     train_step: one step of the optimizer.
     cross_entropy, accuracy: float32 scalars.
-    prediction: int64 `[batch]`.
+    scores: float32 `[batch, class_count]`, the softmax.
     summaries: scalar string, all summaries.
     initializer: sets the variables.
     """
@@ -34,7 +34,7 @@ class Layer(typing.NamedTuple):
     train_step: tf.Operation
     cross_entropy: tf.Tensor
     accuracy: tf.Tensor
-    prediction: tf.Tensor
+    scores: tf.Tensor
     summaries: tf.Tensor
     initializer: tf.Operation
 
@@ -71,8 +71,7 @@ def add(bottleneck_tensor, class_count, settings):
             loss = _mean_cross_entropy(ground_truth_input, multiply(dropped))
         train_step = _optimizer(settings).minimize(loss)
     with tf.name_scope('accuracy'):
-        prediction = tf.argmax(final_tensor, 1)
-        correct = tf.equal(prediction, ground_truth_input)
+        correct = tf.equal(tf.argmax(final_tensor, 1), ground_truth_input)
         accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
     tf.summary.scalar('accuracy', accuracy)
     return Layer(
@@ -82,7 +81,7 @@ def add(bottleneck_tensor, class_count, settings):
         train_step,
         cross_entropy,
         accuracy,
-        prediction,
+        final_tensor,
         tf.summary.merge_all(),
         tf.global_variables_initializer(),
     )

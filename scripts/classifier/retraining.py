@@ -27,6 +27,9 @@ def run(settings, dataset):
       settings: a `settings.Retraining`.
       dataset: a `Dataset` with training photos.
 
+    Returns:
+      The `training.TestResult`, or None where there are no test photos.
+
     Raises:
       UserError: something is missing, damaged or cannot be written; what is there stays.
     """
@@ -49,6 +52,7 @@ def run(settings, dataset):
             _LOG.info('Going on after %d steps, from the checkpoint', saved.steps_done)
             trainer.restore(saved)
         trainer.train(examples, distortions, keeper)
+        result = None
         if len(examples[split.TESTING].labels):
             result = trainer.test(examples[split.TESTING])
             _log_test(result, dataset.labels, settings.print_misclassified_test_images)
@@ -56,6 +60,7 @@ def run(settings, dataset):
     graph_files.write(graph_def, settings.output_graph)
     labels_lib.write(dataset.labels, settings.output_labels)
     _export(settings, graph_def, dataset.labels)
+    return result
 
 
 def _export(settings, graph_def, labels):
@@ -122,6 +127,6 @@ def _log_test(result, labels, print_misclassified):
     if not print_misclassified:
         return
     _LOG.info('=== MISCLASSIFIED TEST IMAGES ===')
-    for photo, prediction in zip(result.photos, result.predictions):
+    for photo, prediction in zip(result.photos, result.scores.argmax(axis=1)):
         if prediction != photo.label_index:
             _LOG.info('%70s  %s', photo.path, labels[prediction])

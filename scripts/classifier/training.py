@@ -43,11 +43,11 @@ def check_final_tensor_name(pretrained, name):
 
 
 class TestResult(typing.NamedTuple):
-    """accuracy: 0 to 1. photos: those tested. predictions: int64 `[n]`, label indices."""
+    """accuracy: 0 to 1. photos: those tested. scores: float32 `[photos, labels]`."""
 
     accuracy: float
     photos: typing.Sequence[Photo]
-    predictions: np.ndarray
+    scores: np.ndarray
 
 
 class Trainer:
@@ -132,10 +132,10 @@ class Trainer:
     def test(self, testing):
         """Returns the `TestResult` on `Examples`, which are not empty."""
         rows = self._sampler(testing, _TEST_STREAM).draw(self._settings.test_batch_size)
-        accuracy, predictions = self._session.run(
-            [self._layer.accuracy, self._layer.prediction], self._feeds(*testing.take(rows))
+        accuracy, scores = self._session.run(
+            [self._layer.accuracy, self._layer.scores], self._feeds(*testing.take(rows))
         )
-        return TestResult(accuracy, [testing.photos[row] for row in rows], predictions)
+        return TestResult(accuracy, [testing.photos[row] for row in rows], scores)
 
     def frozen_graph(self):
         """Returns the network and the layer as trained so far as one frozen GraphDef."""

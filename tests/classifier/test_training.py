@@ -99,7 +99,7 @@ def test_it_learns_and_tests(pretrained, settings):
         train(trainer)
         result = trainer.test(TESTING)
     assert result.accuracy > 0.9
-    assert (result.predictions == TESTING.labels).mean() == pytest.approx(result.accuracy)
+    assert (result.scores.argmax(axis=1) == TESTING.labels).mean() == pytest.approx(result.accuracy)
     assert list(result.photos) == TESTING.photos
 
 
