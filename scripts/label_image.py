@@ -24,58 +24,54 @@ FLAGS = flags.FlagValues()
 _CLASSIC_IMAGE = 'tf_files/flower_photos/daisy/3475870145_685a19116d.jpg'
 
 
-def _define_flags():
-    def text(name, default, meaning):
-        flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
+def _text(name, default, meaning):
+    flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
 
-    flags.DEFINE_multi_string(
-        'image',
-        [_CLASSIC_IMAGE],
-        'A photo (JPEG, PNG, GIF or BMP), a folder of them, a glob, or several with commas '
-        'between them; may be given more than once, or as arguments without --image.',
-        flag_values=FLAGS,
-    )
-    text('graph', 'tf_files/retrained_graph.pb', 'The graph that retrain wrote.')
-    text('labels', 'tf_files/retrained_labels.txt', 'The labels that go with it.')
-    for name in ('input_height', 'input_width'):
-        flags.DEFINE_integer(
-            name,
-            None,
-            'Pixels; if not given, what the graph declares, or else 224 (299 where it is fed at '
-            'Mul).',
-            lower_bound=1,
-            flag_values=FLAGS,
-        )
-    for name, meaning in (
-        ('input_mean', 'Subtracted from each pixel'),
-        ('input_std', 'What each pixel is then divided by'),
-    ):
-        flags.DEFINE_float(
-            name,
-            None,
-            meaning + '; if not given, 127.5 where the graph is fed at input, 128 at Mul.',
-            flag_values=FLAGS,
-        )
-    text('input_layer', None, 'The node that is fed; if not given, input or Mul.')
-    text(
-        'output_layer',
-        None,
-        'The node that gives the scores; if not given, final_result or the only output.',
-    )
+
+flags.DEFINE_multi_string(
+    'image',
+    [_CLASSIC_IMAGE],
+    'A photo (JPEG, PNG, GIF or BMP), a folder of them, a glob, or several with commas '
+    'between them; may be given more than once, or as arguments without --image.',
+    flag_values=FLAGS,
+)
+_text('graph', 'tf_files/retrained_graph.pb', 'The graph that retrain wrote.')
+_text('labels', 'tf_files/retrained_labels.txt', 'The labels that go with it.')
+for name in ('input_height', 'input_width'):
     flags.DEFINE_integer(
-        'top_k', 5, 'How many labels to show for a photo.', lower_bound=1, flag_values=FLAGS
-    )
-    flags.DEFINE_enum(
-        'output_format',
-        label_output.TEXT,
-        label_output.FORMATS,
-        'How the labels are written.',
+        name,
+        None,
+        'Pixels; if not given, what the graph declares, or else 224 (299 where it is fed at Mul).',
+        lower_bound=1,
         flag_values=FLAGS,
     )
-    text('output', None, 'The file to write; if not given, standard output.')
-
-
-_define_flags()
+for name, meaning in (
+    ('input_mean', 'Subtracted from each pixel'),
+    ('input_std', 'What each pixel is then divided by'),
+):
+    flags.DEFINE_float(
+        name,
+        None,
+        meaning + '; if not given, 127.5 where the graph is fed at input, 128 at Mul.',
+        flag_values=FLAGS,
+    )
+_text('input_layer', None, 'The node that is fed; if not given, input or Mul.')
+_text(
+    'output_layer',
+    None,
+    'The node that gives the scores; if not given, final_result or the only output.',
+)
+flags.DEFINE_integer(
+    'top_k', 5, 'How many labels to show for a photo.', lower_bound=1, flag_values=FLAGS
+)
+flags.DEFINE_enum(
+    'output_format',
+    label_output.TEXT,
+    label_output.FORMATS,
+    'How the labels are written.',
+    flag_values=FLAGS,
+)
+_text('output', None, 'The file to write; if not given, standard output.')
 
 
 def main(values, arguments):

@@ -31,129 +31,116 @@ FLAGS = flags.FlagValues()
 _SEEDS = 2**31  # TensorFlow's seeds are no larger.
 
 
-def _define_flags():
-    def text(name, default, meaning):
-        flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
+def _text(name, default, meaning):
+    flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
 
-    def whole(name, default, meaning, lowest=None, highest=None):
-        flags.DEFINE_integer(
-            name, default, meaning, lower_bound=lowest, upper_bound=highest, flag_values=FLAGS
-        )
 
-    text('image_dir', '', 'The folder of class-named sub-folders of .jpg or .jpeg photos.')
-    text('output_graph', '/tmp/output_graph.pb', 'Where the trained graph is written.')
-    text(
-        'intermediate_output_graphs_dir',
-        '/tmp/intermediate_graph/',
-        'Where intermediate graphs are written.',
-    )
-    whole(
-        'intermediate_store_frequency',
-        0,
-        'Write an intermediate graph every so many steps; 0: none.',
-        lowest=0,
-    )
-    text('output_labels', '/tmp/output_labels.txt', 'Where the labels are written, one a line.')
-    text(
-        'summaries_dir',
-        '/tmp/retrain_logs',
-        'Where the summaries for TensorBoard are written. It is emptied at the start.',
-    )
-    whole('how_many_training_steps', 4000, 'How many steps to train.', lowest=1)
-    flags.DEFINE_float(
-        'learning_rate', 0.01, 'The step size of gradient descent.', flag_values=FLAGS
-    )
-    whole('testing_percentage', 10, 'How many percent of the photos to test with.', 0, 100)
-    whole('validation_percentage', 10, 'How many percent of the photos to validate with.', 0, 100)
-    whole('eval_step_interval', 10, 'How often to evaluate, in steps.', lowest=1)
-    whole('train_batch_size', 100, 'How many photos to train on in a step; -1: all.')
-    whole('test_batch_size', -1, 'How many photos to test with at the end; -1: all.')
-    whole('validation_batch_size', 100, 'How many photos to validate with each time; -1: all.')
-    flags.DEFINE_boolean(
-        'print_misclassified_test_images',
-        False,
-        'Print the test photos that get a wrong label.',
-        flag_values=FLAGS,
-    )
-    text('model_dir', '/tmp/imagenet', 'Where pretrained networks are kept.')
-    text('bottleneck_dir', '/tmp/bottleneck', 'Where bottlenecks are kept.')
-    text('final_tensor_name', 'final_result', 'The name of the output node of the trained graph.')
-    flags.DEFINE_boolean(
-        'flip_left_right', False, 'Flip half of the training photos, at random.', flag_values=FLAGS
-    )
-    whole('random_crop', 0, 'How many percent to crop off training photos, at random.', lowest=0)
-    whole(
-        'random_scale', 0, 'Up to how many percent to enlarge training photos, at random.', lowest=0
-    )
-    whole(
-        'random_brightness',
-        0,
-        'Up to how many percent to brighten or darken training photos, at random.',
-        0,
-        100,
-    )
-    text(
-        'architecture',
-        'inception_v3',
-        'The pretrained network: inception_v3, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128> '
-        '(with _quantized after it for the 8-bit one), or sample, which needs no download.',
-    )
-    flags.DEFINE_enum(
-        'split_key',
-        split_lib.BY_PATH,
-        [split_lib.BY_PATH, split_lib.BY_NAME],
-        'What decides whether a photo trains, validates or tests: its path as typed, '
-        'or only <folder>/<file>, which stays the same when the folder is moved.',
-        flag_values=FLAGS,
-    )
-    whole(
-        'random_seed',
-        None,
-        'Any whole number: the same one gives the same graph again, to the '
-        'byte. Not given: another one each time.',
-        0,
-        _SEEDS - 1,
-    )
-    flags.DEFINE_enum(
-        'optimizer',
-        settings_lib.GRADIENT_DESCENT,
-        settings_lib.OPTIMIZERS,
-        'How weights are updated. momentum and adam want smaller learning rates.',
-        flag_values=FLAGS,
-    )
-    flags.DEFINE_float(
-        'dropout',
-        0.0,
-        'The share of each bottleneck that is left out at random in training, 0 to below 1.',
-        lower_bound=0,
-        flag_values=FLAGS,
-    )
-    whole(
-        'early_stopping_steps',
-        0,
-        'Stop when validation accuracy has not got better for so many steps, and keep the best; '
-        '0: train all steps.',
-        lowest=0,
-    )
-    text(
-        'saved_model_dir', '', 'Where a SavedModel for TensorFlow Serving is written; empty: none.'
-    )
-    text(
-        'tflite_output_file',
-        '',
-        'Where a TensorFlow Lite file is written, its labels beside it; empty: none.',
-    )
-    text('checkpoint_path', '', 'The file that training is saved to as it goes; empty: none.')
-    flags.DEFINE_boolean(
-        'resume',
-        False,
-        'Go on from --checkpoint_path where there is one; the result is the same to the byte as '
-        'without the stop.',
-        flag_values=FLAGS,
+def _whole(name, default, meaning, lowest=None, highest=None):
+    flags.DEFINE_integer(
+        name, default, meaning, lower_bound=lowest, upper_bound=highest, flag_values=FLAGS
     )
 
 
-_define_flags()
+def _yes_or_no(name, meaning):
+    flags.DEFINE_boolean(name, False, meaning, flag_values=FLAGS)
+
+
+def _one_of(name, choices, meaning):
+    flags.DEFINE_enum(name, choices[0], choices, meaning, flag_values=FLAGS)
+
+
+_text('image_dir', '', 'The folder of class-named sub-folders of .jpg or .jpeg photos.')
+_text('output_graph', '/tmp/output_graph.pb', 'Where the trained graph is written.')
+_text(
+    'intermediate_output_graphs_dir',
+    '/tmp/intermediate_graph/',
+    'Where intermediate graphs are written.',
+)
+_whole(
+    'intermediate_store_frequency',
+    0,
+    'Write an intermediate graph every so many steps; 0: none.',
+    lowest=0,
+)
+_text('output_labels', '/tmp/output_labels.txt', 'Where the labels are written, one a line.')
+_text(
+    'summaries_dir',
+    '/tmp/retrain_logs',
+    'Where the summaries for TensorBoard are written. It is emptied at the start.',
+)
+_whole('how_many_training_steps', 4000, 'How many steps to train.', lowest=1)
+flags.DEFINE_float('learning_rate', 0.01, 'The step size of gradient descent.', flag_values=FLAGS)
+_whole('testing_percentage', 10, 'How many percent of the photos to test with.', 0, 100)
+_whole('validation_percentage', 10, 'How many percent of the photos to validate with.', 0, 100)
+_whole('eval_step_interval', 10, 'How often to evaluate, in steps.', lowest=1)
+_whole('train_batch_size', 100, 'How many photos to train on in a step; -1: all.')
+_whole('test_batch_size', -1, 'How many photos to test with at the end; -1: all.')
+_whole('validation_batch_size', 100, 'How many photos to validate with each time; -1: all.')
+_yes_or_no('print_misclassified_test_images', 'Print the test photos that get a wrong label.')
+_text('model_dir', '/tmp/imagenet', 'Where pretrained networks are kept.')
+_text('bottleneck_dir', '/tmp/bottleneck', 'Where bottlenecks are kept.')
+_text('final_tensor_name', 'final_result', 'The name of the output node of the trained graph.')
+_yes_or_no('flip_left_right', 'Flip half of the training photos, at random.')
+_whole('random_crop', 0, 'How many percent to crop off training photos, at random.', lowest=0)
+_whole('random_scale', 0, 'Up to how many percent to enlarge training photos, at random.', lowest=0)
+_whole(
+    'random_brightness',
+    0,
+    'Up to how many percent to brighten or darken training photos, at random.',
+    0,
+    100,
+)
+_text(
+    'architecture',
+    'inception_v3',
+    'The pretrained network: inception_v3, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128> '
+    '(with _quantized after it for the 8-bit one), or sample, which needs no download.',
+)
+_one_of(
+    'split_key',
+    [split_lib.BY_PATH, split_lib.BY_NAME],
+    'What decides whether a photo trains, validates or tests: its path as typed, '
+    'or only <folder>/<file>, which stays the same when the folder is moved.',
+)
+_whole(
+    'random_seed',
+    None,
+    'Any whole number: the same one gives the same graph again, to the '
+    'byte. Not given: another one each time.',
+    0,
+    _SEEDS - 1,
+)
+_one_of(
+    'optimizer',
+    settings_lib.OPTIMIZERS,
+    'How weights are updated. momentum and adam want smaller learning rates.',
+)
+flags.DEFINE_float(
+    'dropout',
+    0.0,
+    'The share of each bottleneck that is left out at random in training, 0 to below 1.',
+    lower_bound=0,
+    flag_values=FLAGS,
+)
+_whole(
+    'early_stopping_steps',
+    0,
+    'Stop when validation accuracy has not got better for so many steps, and keep the best; '
+    '0: train all steps.',
+    lowest=0,
+)
+_text('saved_model_dir', '', 'Where a SavedModel for TensorFlow Serving is written; empty: none.')
+_text(
+    'tflite_output_file',
+    '',
+    'Where a TensorFlow Lite file is written, its labels beside it; empty: none.',
+)
+_text('checkpoint_path', '', 'The file that training is saved to as it goes; empty: none.')
+_yes_or_no(
+    'resume',
+    'Go on from --checkpoint_path where there is one; the result is the same to the byte as '
+    'without the stop.',
+)
 
 
 def main(values, arguments):
@@ -205,11 +192,6 @@ def _check_flags(values):
         raise UserError('--dropout=%g: expected a share below 1, such as 0.2' % values.dropout)
     if values.resume and not values.checkpoint_path:
         raise UserError('--resume needs --checkpoint_path, the file to go on from')
-    if values.early_stopping_steps and not values.validation_percentage:
-        raise UserError(
-            '--early_stopping_steps=%d needs validation photos, and --validation_percentage is 0'
-            % values.early_stopping_steps
-        )
     if not re.match(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*$', values.final_tensor_name):
         raise UserError(
             '--final_tensor_name=%r is no name for a node: expected letters, digits '

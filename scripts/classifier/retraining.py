@@ -44,6 +44,11 @@ def run(settings, dataset):
     examples = _examples(settings, pretrained, dataset)
     if not len(examples[split.TRAINING].labels):
         raise UserError('none of the training photos can be read: nothing to train on')
+    if settings.training.early_stopping_steps and not len(examples[split.VALIDATION].labels):
+        raise UserError(
+            '--early_stopping_steps=%d needs validation photos, and there are none: add photos or '
+            'raise --validation_percentage' % settings.training.early_stopping_steps
+        )
     if saved is None:
         summaries.empty_dir(settings.training.summaries_dir)
     distortions = settings.distortions if settings.distortions.wanted() else None
