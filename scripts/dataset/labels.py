@@ -33,10 +33,10 @@ def read(path):
       UserError: the file cannot be read, is not text, or holds no label.
     """
     try:
-        text = files.read(path, 'labels file').decode('utf-8')
+        text = files.read(path, 'labels file').decode('utf-8-sig')
     except UnicodeDecodeError:
         raise UserError('%s is not a labels file: expected UTF-8 text, one label a line' % path)
-    labels = [line.strip() for line in text.splitlines()]
-    if not any(labels):
+    labels = [line.strip() for line in text.rstrip().splitlines()]
+    if not labels:
         raise UserError('%s holds no labels: expected one label a line' % path)
     return labels

@@ -32,8 +32,11 @@ def test_labels_survive_the_disk(tmp_path):
     assert labels.read(path) == ['daisy', 'ox eye daisy']
 
 
-def test_labels_of_other_systems_are_read(tmp_path):
-    (tmp_path / 'labels.txt').write_bytes(b'daisy\r\nroses\r\n')
+@pytest.mark.parametrize(
+    'data', [b'daisy\r\nroses\r\n', b'\xef\xbb\xbfdaisy\nroses', b'daisy\nroses\n\n']
+)
+def test_labels_of_other_systems_are_read(tmp_path, data):
+    (tmp_path / 'labels.txt').write_bytes(data)
     assert labels.read(str(tmp_path / 'labels.txt')) == ['daisy', 'roses']
 
 
