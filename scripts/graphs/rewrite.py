@@ -38,14 +38,15 @@ def allow_any_batch(graph_def, input_name):
 
     Args:
       graph_def: a GraphDef.
-      input_name: the name of its fed placeholder.
+      input_name: the name of the node that is fed.
     """
     result = tf.GraphDef()
     result.CopyFrom(graph_def)
     nodes = search.nodes_by_name(result)
-    dims = nodes[input_name].attr['shape'].shape.dim
-    if dims:
-        dims[0].size = -1
+    if nodes[input_name].op == 'Placeholder':
+        dims = nodes[input_name].attr['shape'].shape.dim
+        if dims:
+            dims[0].size = -1
     fed = search.downstream(result, input_name)
     shapes = {
         search.node_name(node.input[1])

@@ -45,7 +45,8 @@ def read_off(graph_def, name=None):
         name = placeholders[0]
     node = search.require_node(graph_def, name, placeholders)
     spec = _INPUTS.get(node.name, _DEFAULT)
-    dims = node.attr['shape'].shape.dim
+    # Asking for an attribute that a node lacks would add it.
+    dims = node.attr['shape'].shape.dim if 'shape' in node.attr else ()
     if len(dims) == 4 and dims[1].size > 0 and dims[2].size > 0:
         spec = spec._replace(height=dims[1].size, width=dims[2].size)
     return GraphInput(node.name, spec)

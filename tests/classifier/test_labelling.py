@@ -76,3 +76,15 @@ def test_a_graph_that_does_not_run_on_many_is_told(photo_dir):
     paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:2]
     with pytest.raises(UserError, match='does not run from input to final_result'):
         list(labelling.score_many(graph.as_graph_def(), graph_input, 'final_result', paths))
+
+
+def test_an_inception_graph_with_its_own_decoder_is_fed_at_mul(photo_dir):
+    """As the classic script exports it: `Mul` is an operation, not a placeholder."""
+    graph_def = stand_ins.inception()
+    graph_input = graph_input_lib.read_off(graph_def)
+    assert graph_input.name == 'Mul'
+    paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:3]
+    ((_, together, _),) = labelling.score_many(graph_def, graph_input, 'softmax', paths)
+    alone = [labelling.score(graph_def, graph_input, 'softmax', path).values for path in paths]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert len(alone[0]) == 1008 and not np.allclose(alone[0], alone[1])
