@@ -37,7 +37,7 @@ def distort(image_tensor, draw_tensor, distortions, spec):
     """Scales, crops, flips and brightens one decoded photo.
 
     Args:
-      image_tensor: float32 `[h, w, 3]`, 0 to 255.
+      image_tensor: uint8 or float32 `[h, w, 3]`, 0 to 255.
       draw_tensor: float32 `[DRAWS]` from `draw`.
       distortions: `settings.Distortions`.
       spec: a `settings.PixelSpec`.

@@ -10,8 +10,8 @@ def decode(contents_tensor):
       contents_tensor: scalar string.
 
     Returns:
-      float32 tensor `[height, width, 3]`, RGB, 0 to 255. The rotation that EXIF asks for is not
-      applied: pretrained networks and cached bottlenecks are the classic ones, made without it.
+      uint8 tensor `[height, width, 3]`, RGB. The rotation that EXIF asks for is not applied:
+      pretrained networks and cached bottlenecks are the classic ones, made without it.
     """
 
     def starts_with(magic):
@@ -28,7 +28,7 @@ def decode(contents_tensor):
         ),
     )
     image_tensor.set_shape([None, None, 3])
-    return tf.cast(image_tensor, tf.float32)
+    return image_tensor
 
 
 def _decode_bmp(contents_tensor):
@@ -38,9 +38,10 @@ def _decode_bmp(contents_tensor):
 
 
 def resize(image_tensor, height, width):
-    """Resizes `[h, w, 3]` to float32 `[height, width, 3]` the classic way.
+    """Resizes uint8 or float32 `[h, w, 3]` to float32 `[height, width, 3]` the classic way.
 
     Bilinear without align_corners and without antialiasing: other ways give other bottlenecks.
+    From uint8 it gives the very values that it gives from float32, and is faster than the cast.
     """
     return tf.image.resize_bilinear(image_tensor[tf.newaxis], [height, width])[0]
 

@@ -57,6 +57,13 @@ def test_pixels_are_the_classic_ones(tmp_path):
     np.testing.assert_allclose(loaded, classic_pixels(path, SPEC), atol=1e-4)
 
 
+def test_resizing_from_bytes_gives_the_very_values_that_the_cast_gives():
+    image = np.random.RandomState(2).randint(0, 256, (37, 61, 3)).astype(np.uint8)
+    direct = evaluate(lambda: pixels.resize(tf.constant(image), 20, 30))
+    cast = evaluate(lambda: pixels.resize(tf.constant(image.astype(np.float32)), 20, 30))
+    assert (direct == cast).all()
+
+
 COLOURED = Image.fromarray(np.random.RandomState(3).randint(0, 255, (6, 9, 3)).astype(np.uint8))
 
 
