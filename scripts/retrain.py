@@ -10,7 +10,9 @@ Each photo goes through the pretrained network once; what comes out, its bottlen
 text file in the bottleneck folder. Label photos with the result by python -m scripts.label_image.
 """
 
+import datetime
 import logging
+import os
 import random
 import re
 
@@ -135,6 +137,12 @@ _text(
     '',
     'Where a TensorFlow Lite file is written, its labels beside it; empty: none.',
 )
+_text(
+    'report',
+    '',
+    'Where a page about the test photos is written: what is mixed up with what, the worst '
+    'mistakes, the learning curves; empty: none.',
+)
 _text('checkpoint_path', '', 'The file that training is saved to as it goes; empty: none.')
 _yes_or_no(
     'resume',
@@ -153,12 +161,14 @@ def main(values, arguments):
     dataset = photos_lib.load(values.image_dir, split)
     photos_lib.check_categories(dataset)
     settings = _settings(values)
-    _check_outputs(settings)
+    _check_outputs(settings, values.report)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts.classifier import retraining
 
-    retraining.run(settings, dataset)
+    tested = retraining.run(settings, dataset)
+    if tested is not None:
+        _show_mistakes(values, dataset, tested)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
         '  python -m scripts.label_image --graph=%s --labels=%s --image=PHOTO.jpg\n'
@@ -169,6 +179,28 @@ def main(values, arguments):
         settings.output_labels,
         settings.training.summaries_dir,
     )
+
+
+def _show_mistakes(values, dataset, tested):
+    """Writes what the test got wrong, for TensorBoard and as a page."""
+    from scripts.evaluation import curves, report, tensorboard
+    from scripts.evaluation.evaluating import Evaluation
+
+    evaluation = Evaluation(dataset.labels, tested.photos, tested.scores)
+    tensorboard.write(
+        evaluation,
+        os.path.join(values.summaries_dir, split_lib.TESTING),
+        values.how_many_training_steps,
+    )
+    if values.report:
+        subject = report.subject_of(
+            values.output_graph,
+            files.read(values.output_graph, 'graph'),
+            (values.image_dir, split_lib.TESTING),
+            datetime.datetime.now(),
+        )
+        report.write(values.report, evaluation, subject, curves.read(values.summaries_dir))
+        _LOG.info('The report on the test photos is %s', values.report)
 
 
 def _check_flags(values):
@@ -228,7 +260,7 @@ def _settings(values):
     )
 
 
-def _check_outputs(settings):
+def _check_outputs(settings, report):
     for flag, path in (
         ('output_graph', settings.output_graph),
         ('output_labels', settings.output_labels),
@@ -236,7 +268,7 @@ def _check_outputs(settings):
         if not path:
             raise UserError('--%s is empty: expected the name of a file to write' % flag)
         files.check_writable(path)
-    for path in (settings.training.checkpoint_path, settings.tflite_output_file):
+    for path in (settings.training.checkpoint_path, settings.tflite_output_file, report):
         if path:
             files.check_writable(path)
     files.check_folder_writable(settings.training.summaries_dir)

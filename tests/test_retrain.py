@@ -255,7 +255,7 @@ def test_summaries_of_an_earlier_run_go_and_nothing_else_does(bench, in_process,
     folder = os.path.join(bench.folder, 'summaries')
     shutil.copytree(os.path.join(folder, 'train'), os.path.join(folder, 'an_older_run'))
     assert in_process(retrain, *bench.flags()).status == 0
-    assert sorted(os.listdir(folder)) == ['train', 'validation']
+    assert sorted(os.listdir(folder)) == ['testing', 'train', 'validation']
     assert len(os.listdir(os.path.join(folder, 'train'))) == 1
     with open(os.path.join(folder, 'thesis.txt'), 'w') as file:
         file.write('years of work')
@@ -477,3 +477,19 @@ def test_exports_are_written_and_a_foreign_folder_is_refused(bench, in_process, 
     with open(os.path.join(saved_model, 'thesis.txt'), 'w') as file:
         file.write('years of work')
     assert 'thesis.txt' in one_error(retrain, *flags)
+
+
+def test_a_report_of_the_test_photos_is_written(bench, in_process):
+    path = os.path.join(bench.folder, 'report.html')
+    ended = in_process(
+        retrain, *bench.flags(report=path, how_many_training_steps=2, learning_rate=1e-5)
+    )
+    assert ended.status == 0, ended.err
+    with open(path, encoding='utf-8') as file:
+        page = file.read()
+    assert 'data:image/jpeg;base64' in page  # The worst mistakes.
+    assert 'blue ones' in page
+    (name,) = os.listdir(os.path.join(bench.folder, 'summaries', 'testing'))
+    events = tf.train.summary_iterator(os.path.join(bench.folder, 'summaries', 'testing', name))
+    tags = {value.tag for event in events for value in event.summary.value}
+    assert tags == {'confusion_matrix', 'worst_mistakes'}

@@ -1,0 +1,101 @@
+"""Draws the demo's photos: a folder for each of five kinds of flower, and a few photos held out.
+
+  python -m scripts.sample.draw_flowers --output_dir=tf_files/sample_photos \\
+      --held_out_dir=tf_files/sample_held_out
+
+The same seed and release of Pillow always draw the same photos; those that are there already are
+left alone, whatever seed drew them.
+"""
+
+import io
+import multiprocessing
+import os
+
+from absl import flags
+
+from scripts import command, files
+from scripts.errors import UserError
+from scripts.sample import flowers
+
+JPEG_QUALITY = 88
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string(
+    'output_dir', '', 'Folder that gets a folder of photos for each kind.', flag_values=FLAGS
+)
+flags.DEFINE_string(
+    'held_out_dir',
+    '',
+    'Folder that gets photos outside the data set, <kind>_<number>.jpg; '
+    'none are drawn where it is not given.',
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    'per_class', 100, 'How many photos of each kind to draw.', lower_bound=1, flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    'held_out_per_class', 1, 'How many of each kind to hold out.', lower_bound=1, flag_values=FLAGS
+)
+flags.DEFINE_integer('seed', 1, 'Another seed draws other photos.', flag_values=FLAGS)
+
+
+def write_photo(job):
+    """Draws and writes one photo unless it is there.
+
+    Args:
+      job: tuple of the path to write, the kind and the seed, as flowers.draw takes them.
+
+    Returns:
+      Whether the photo was drawn.
+    """
+    path, kind, seed = job
+    if os.path.exists(path):
+        return False
+    data = io.BytesIO()
+    flowers.draw(kind, seed).save(data, 'JPEG', quality=JPEG_QUALITY)
+    files.write(path, data.getvalue())
+    return True
+
+
+def jobs(values):
+    """Returns the list of `write_photo`'s jobs for the parsed flags."""
+    result = [
+        (os.path.join(values.output_dir, kind, '%s_%03d.jpg' % (kind, i)), kind, (values.seed, i))
+        for kind in flowers.CLASSES
+        for i in range(1, values.per_class + 1)
+    ]
+    if values.held_out_dir:  # Seeds of their own: no photo is held out and in the data set too.
+        result += [
+            (
+                os.path.join(values.held_out_dir, '%s_%d.jpg' % (kind, i)),
+                kind,
+                (values.seed, 'held out', i),
+            )
+            for kind in flowers.CLASSES
+            for i in range(1, values.held_out_per_class + 1)
+        ]
+    return result
+
+
+def main(values, arguments):
+    """Checks the flags and draws what is missing."""
+    command.refuse_arguments(arguments)
+    if not values.output_dir:
+        raise UserError('--output_dir is missing: say where to draw the photos')
+    folders = [folder for folder in (values.output_dir, values.held_out_dir) if folder]
+    if values.held_out_dir and (os.path.abspath(values.held_out_dir) + os.sep).startswith(
+        os.path.abspath(values.output_dir) + os.sep
+    ):
+        raise UserError(
+            '--held_out_dir %s is within --output_dir, where each folder is a class; '
+            'give it a place outside' % values.held_out_dir
+        )
+    for folder in folders:
+        files.check_folder_writable(folder)
+    with multiprocessing.Pool() as pool:
+        drawn = sum(pool.imap_unordered(write_photo, jobs(values), chunksize=8))
+    print('Drew %d photos in %s' % (drawn, ' and '.join(folders)))
+
+
+if __name__ == '__main__':
+    command.run(main, FLAGS)
