@@ -19,8 +19,9 @@ FLOORS = [
     ('bottlenecks',),
     ('classifier',),
     ('quantization',),
+    ('evaluation',),
 ]
-COMMANDS = ['retrain', 'label_image']
+COMMANDS = ['retrain', 'label_image', 'evaluate', 'count_ops', 'graph_pb2tb']
 
 
 def floor_of(name):

@@ -1,0 +1,53 @@
+"""Counts the nodes of a graph.
+
+  python -m scripts.count_ops tf_files/retrained_graph.pb
+  python -m scripts.count_ops tf_files/retrained_graph.pb Conv2D
+  python -m scripts.count_ops tf_files/retrained_graph.pb --op_types
+
+prints how many nodes there are, how many of the op type Conv2D, or a table of all op types.
+"""
+
+import collections
+
+from absl import flags
+
+from scripts import command, files, positional
+from scripts.errors import UserError
+
+FLAGS = flags.FlagValues()
+
+flags.DEFINE_string('graph', 'tf_files/retrained_graph.pb', 'The graph.', flag_values=FLAGS)
+flags.DEFINE_string(
+    'op', None, 'Count only nodes of this op type, such as Conv2D.', flag_values=FLAGS
+)
+flags.DEFINE_boolean(
+    'op_types', False, 'Print all op types with their counts, most first.', flag_values=FLAGS
+)
+
+
+def main(values, arguments):
+    """Prints the count or the table; raises UserError where a person must do something."""
+    positional.fill(values, arguments, ['graph', 'op'])
+    if values.op_types and values.op is not None:
+        raise UserError(
+            '--op_types counts every op type, and %s is one: give one of the two' % values.op
+        )
+    graph_data = files.read(values.graph, 'graph')
+
+    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    from scripts.graphs import graph_files
+
+    counts = collections.Counter(
+        node.op for node in graph_files.parse(graph_data, values.graph).node
+    )
+    if values.op_types:
+        for op, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            print('%6d  %s' % (count, op))
+    elif values.op is not None:
+        print(counts[values.op])
+    else:
+        print(sum(counts.values()))
+
+
+if __name__ == '__main__':
+    command.run(main, FLAGS)

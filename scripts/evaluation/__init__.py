@@ -1,0 +1,1 @@
+"""What a graph gets right and wrong over many photos: figures, tables, a page, TensorBoard."""

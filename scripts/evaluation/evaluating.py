@@ -1,0 +1,135 @@
+"""Running a graph over photos whose labels are known."""
+
+import logging
+import time
+import typing
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.classifier import labelling
+from scripts.dataset.photos import Photo
+from scripts.errors import UserError
+from scripts.evaluation import metrics
+from scripts.graphs.session import open_session
+from scripts.progress import Progress
+
+_TIMED_RUNS = 10
+_SUM_TOLERANCE = 0.05  # Scores of 8-bit graphs add up to 1 only about.
+
+_LOG = logging.getLogger(__name__)
+
+
+class Evaluation(typing.NamedTuple):
+    """What a graph says of photos.
+
+    labels: str, in the order of the scores.
+    photos: `Photo`, those that can be read; a label_index counts in `labels`.
+    scores: float32 `[photos, labels]`.
+    unreadable: how many more photos there were that cannot be read.
+    """
+
+    labels: typing.Sequence[str]
+    photos: typing.Sequence[Photo]
+    scores: np.ndarray
+    unreadable: int = 0
+
+    @property
+    def truth(self):
+        """int64 `[photos]`, the index of each one's true label."""
+        return np.array([photo.label_index for photo in self.photos], np.int64)
+
+    @property
+    def given(self):
+        """int64 `[photos]`, the index of each one's best label."""
+        return self.scores.argmax(axis=1)
+
+    @property
+    def confusion(self):
+        """int64 `[labels, labels]`, photos by true and given label."""
+        return metrics.confusion_of(self.truth, self.given, len(self.labels))
+
+
+def evaluate(graph_def, graph_input, output_name, labels, photos):
+    """Runs a graph over photos, in batches.
+
+    Args:
+      graph_def: a frozen GraphDef.
+      graph_input: its `GraphInput`.
+      output_name: the node that gives the scores.
+      labels: list of str, in the order of the scores.
+      photos: non-empty list of `Photo`, each label_index counting in `labels`.
+
+    Returns:
+      The `Evaluation`. Photos that cannot be read are left out, each with a warning.
+
+    Raises:
+      UserError: the graph does not run, its scores are not numbers or not as many as there are
+        labels, or no photo can be read.
+    """
+    scores = np.empty((len(photos), len(labels)), np.float32)
+    readable = np.empty(len(photos), np.bool_)
+    paths = [photo.path for photo in photos]
+    with Progress('Evaluating', len(photos), 'photos') as progress:
+        for group, values, is_readable in labelling.score_many(
+            graph_def, graph_input, output_name, paths
+        ):
+            _check_count(values, output_name, labels)
+            scores[group], readable[group] = values, is_readable
+            progress.advance(len(values))
+    if not readable.any():
+        raise UserError('none of the %d photos can be read: nothing to evaluate on' % len(photos))
+    unreadable = int((~readable).sum())
+    if unreadable:
+        _LOG.warning('%d of %d photos cannot be read and are left out', unreadable, len(photos))
+    _check_scores(scores[readable], output_name)
+    kept = [photo for photo, keep in zip(photos, readable) if keep]
+    return Evaluation(tuple(labels), kept, scores[readable], unreadable)
+
+
+def milliseconds_a_photo(graph_def, graph_input, output_name):
+    """Returns how long a graph that runs takes for one photo, without decoding it.
+
+    The photo is a grey one, and the figure the median of several runs after a first one.
+    """
+    spec = graph_input.pixels
+    graph = tf.Graph()
+    with graph.as_default():
+        copy = tf.GraphDef()
+        copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
+        tf.import_graph_def(copy, name='')
+    pixels = np.zeros((1, spec.height, spec.width, 3), np.float32)
+    seconds = []
+    with open_session(graph) as session:
+        for _ in range(1 + _TIMED_RUNS):
+            start = time.time()
+            session.run(output_name + ':0', {graph_input.name + ':0': pixels})
+            seconds.append(time.time() - start)
+    return 1000 * np.median(seconds[1:])
+
+
+def _check_count(values, output_name, labels):
+    if values.shape[1] != len(labels):
+        raise UserError(
+            'there are %d labels, and the node %s gives %d scores: give the labels that were '
+            'written with the graph, or the node with --output_layer'
+            % (len(labels), output_name, values.shape[1])
+        )
+
+
+def _check_scores(scores, output_name):
+    if not np.isfinite(scores).all():
+        raise UserError(
+            'the node %s gives scores that are not numbers for %d photos: the graph is broken'
+            % (output_name, (~np.isfinite(scores)).any(axis=1).sum())
+        )
+    sums = scores.sum(axis=1)
+    if scores.min() < 0 or np.abs(sums - 1).max() > _SUM_TOLERANCE:
+        _LOG.warning(
+            'the node %s gives no probabilities (scores from %.3g to %.3g, a photo adds up to '
+            '%.3g): cross entropy and confidence mean nothing',
+            output_name,
+            scores.min(),
+            scores.max(),
+            sums[np.abs(sums - 1).argmax()],
+        )

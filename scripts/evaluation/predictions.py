@@ -1,0 +1,33 @@
+"""What every photo got, as a CSV file."""
+
+import csv
+import io
+
+from scripts import files
+
+
+def write(path, evaluation):
+    """Writes path, true label, given label and every label's score of each photo, UTF-8.
+
+    Scores have as many digits as give the same float32 again. A path that is no UTF-8 has
+    backslash escapes in it.
+
+    Args:
+      path: of the file to write.
+      evaluation: an `Evaluation`.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    text = io.StringIO(newline='')
+    writer = csv.writer(text, lineterminator='\n')
+    labels = evaluation.labels
+    writer.writerow(
+        ['path', 'true_label', 'predicted_label'] + ['score_' + label for label in labels]
+    )
+    for photo, given, scores in zip(evaluation.photos, evaluation.given, evaluation.scores):
+        writer.writerow(
+            [photo.path, labels[photo.label_index], labels[given]]
+            + ['%.9g' % score for score in scores]
+        )
+    files.write(path, text.getvalue().encode('utf-8', 'backslashreplace'))

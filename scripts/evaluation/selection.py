@@ -1,0 +1,51 @@
+"""Which photos to evaluate on, with their labels in the order of a graph's."""
+
+from scripts.errors import UserError
+
+ALL = 'all'
+
+
+def photos_of(dataset, category, labels):
+    """Returns the `Photo`s of a category, each label_index counting in `labels`.
+
+    Args:
+      dataset: a `Dataset`.
+      category: one of `split.CATEGORIES`, or ALL.
+      labels: list of str, in the order of the scores; it may hold labels without photos.
+
+    Raises:
+      UserError: the folder has a label that `labels` lacks or holds twice, or the category is
+        empty.
+    """
+    # The spaces at its ends are part of a label, and a labels file is read without them.
+    wanted = [label.strip() for label in dataset.labels]
+    known = [label.strip() for label in labels]
+    missing = [label for label in wanted if label not in known]
+    if missing:
+        raise UserError(
+            'the folder of photos has the label %r, which is not among the %d labels of the '
+            'graph (%s): give the labels that were written with the graph, or other photos'
+            % (missing[0], len(labels), ', '.join(_shortened(labels)))
+        )
+    twice = [label for label in wanted if known.count(label) > 1]
+    if twice:
+        raise UserError(
+            'the labels of the graph hold %r more than once, so which score is meant is open: '
+            'make them differ' % twice[0]
+        )
+    places = [known.index(label) for label in wanted]
+    photos = [
+        photo._replace(label_index=places[photo.label_index])
+        for photo in dataset.photos
+        if category in (ALL, photo.category)
+    ]
+    if not photos:
+        raise UserError(
+            'none of the %d photos is for %s: choose another --category, or percentages '
+            'that leave some' % (len(dataset.photos), category)
+        )
+    return photos
+
+
+def _shortened(labels, most=6):
+    return list(labels) if len(labels) <= most else list(labels[: most - 1]) + ['...']

@@ -1,0 +1,63 @@
+"""Graphs and evaluations for TensorBoard."""
+
+import tensorflow.compat.v1 as tf
+
+from scripts.errors import UserError
+from scripts.evaluation import pictures, thumbnails
+
+
+def write(evaluation, folder, step=0):
+    """Writes the confusion matrix and the worst mistakes as image summaries.
+
+    Args:
+      evaluation: an `Evaluation`.
+      folder: the run's, such as `<summaries_dir>/testing`; what is there stays.
+      step: the training step that the pictures are of.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    drawn = {
+        'confusion_matrix': pictures.confusion_matrix(evaluation),
+        'worst_mistakes': pictures.worst_mistakes(evaluation),
+    }
+    summary = tf.Summary()
+    for tag, image in drawn.items():
+        if image is not None:
+            summary.value.add(tag=tag).image.CopyFrom(
+                tf.Summary.Image(
+                    width=image.width,
+                    height=image.height,
+                    colorspace=3,  # RGB, as summary.proto counts.
+                    encoded_image_string=thumbnails.png(image),
+                )
+            )
+    with _writer(folder) as writer:
+        writer.add_summary(summary, step)
+
+
+def write_graph(graph_def, folder):
+    """Writes a graph for the graph page, with the tensors' shapes as far as they are known.
+
+    Args:
+      graph_def: a GraphDef.
+      folder: the run's; what is there stays.
+
+    Raises:
+      UserError: TensorFlow cannot load the graph, or the folder cannot be written.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        try:
+            tf.import_graph_def(graph_def, name='')
+        except (ValueError, tf.errors.OpError) as error:
+            raise UserError('TensorFlow %s cannot load the graph: %s' % (tf.VERSION, error))
+    with _writer(folder) as writer:
+        writer.add_graph(graph)
+
+
+def _writer(folder):
+    try:
+        return tf.summary.FileWriter(folder)
+    except tf.errors.OpError as error:
+        raise UserError('cannot write in %s: %s' % (folder, error.message))

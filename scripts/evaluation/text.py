@@ -1,0 +1,105 @@
+"""An evaluation as lines for a terminal."""
+
+import typing
+
+import numpy as np
+
+from scripts.evaluation import metrics
+
+MATRIX_LABELS = 30  # As many columns as fit on a wide terminal.
+
+
+class Compared(typing.NamedTuple):
+    """A graph beside others: its name and `Evaluation`, its size, and how long a photo takes."""
+
+    name: str
+    evaluation: typing.Any
+    byte_count: int
+    milliseconds: float
+
+
+def summary(evaluation, top_k):
+    """Returns the lines that say everything, the classic two first.
+
+    Args:
+      evaluation: an `Evaluation`.
+      top_k: up to how many best labels to look for the true one among.
+    """
+    scores, truth, confusion = evaluation.scores, evaluation.truth, evaluation.confusion
+    accuracies = metrics.top_k_accuracies(scores, truth, top_k)
+    return (
+        [
+            'Accuracy: %.2f' % metrics.accuracy(confusion),
+            'Cross Entropy: %.2f' % metrics.cross_entropy(scores, truth),
+            '',
+        ]
+        + _class_lines(evaluation.labels, confusion)
+        + ['', 'The true label is among the']
+        + [
+            '  %s %.3f' % ('best:' if k == 1 else 'best %d:' % k, accuracy)
+            for k, accuracy in enumerate(accuracies, 1)
+        ]
+        + ['']
+        + _matrix_lines(evaluation.labels, confusion)
+    )
+
+
+def comparison(compared):
+    """Returns the lines of a table of `Compared` graphs; labels agree with the first one's."""
+    rows = [['graph', 'accuracy', 'cross entropy', 'same label', 'bytes', 'ms a photo']]
+    for each in compared:
+        given = each.evaluation.given
+        rows.append(
+            [
+                each.name,
+                '%.1f%%' % (100 * metrics.accuracy(each.evaluation.confusion)),
+                '%.4f' % metrics.cross_entropy(each.evaluation.scores, each.evaluation.truth),
+                '%.1f%%' % (100 * (given == compared[0].evaluation.given).mean()),
+                f'{each.byte_count:,}',
+                '%.1f' % each.milliseconds,
+            ]
+        )
+    return table(rows)
+
+
+def table(rows):
+    """Returns lines with columns aligned: the first to the left, the others to the right.
+
+    Args:
+      rows: lists of str, equally long.
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    return [
+        '  '.join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _class_lines(labels, confusion):
+    classes = metrics.per_class(confusion)
+    rows = [['', 'precision', 'recall', 'F1', 'photos']]
+    for label, precision, recall, f1, photos in zip(labels, *classes):
+        rows.append([label, *_decimals(precision, recall, f1), str(photos)])
+    average = metrics.macro_average(classes)
+    rows.append(['macro average', *_decimals(*average), str(classes.photos.sum())])
+    return table(rows)
+
+
+def _decimals(*values):
+    return ['-' if np.isnan(value) else '%.3f' % value for value in values]
+
+
+def _matrix_lines(labels, confusion):
+    """Returns the confusion matrix; its columns are numbers, since labels may be long."""
+    shown = metrics.hardest_labels(confusion, MATRIX_LABELS)
+    head = 'True label by row, given label by column'
+    if len(shown) < len(labels):
+        head += ', of the %d labels with the most mistakes' % len(shown)
+    rows = [[''] + ['[%d]' % (index + 1) for index in shown]]
+    for index in shown:
+        counts = ['.' if count == 0 else str(count) for count in confusion[index, shown]]
+        rows.append(['[%d] %s' % (index + 1, labels[index])] + counts)
+    return [head + ':'] + table(rows)

@@ -1,0 +1,45 @@
+"""Writes a graph for TensorBoard's graph page.
+
+  python -m scripts.graph_pb2tb tf_files/graph_page tf_files/retrained_graph.pb
+
+Then run the command that it prints, and open the page that TensorBoard names.
+"""
+
+import logging
+import shlex
+
+from absl import flags
+
+from scripts import command, files, positional
+from scripts.errors import UserError
+
+_LOG = logging.getLogger('scripts.graph_pb2tb')  # Not __name__: that is __main__ here.
+
+FLAGS = flags.FlagValues()
+
+flags.DEFINE_string(
+    'logdir', None, 'The folder to write to; what is there stays.', flag_values=FLAGS
+)
+flags.DEFINE_string('graph', 'tf_files/retrained_graph.pb', 'The graph.', flag_values=FLAGS)
+
+
+def main(values, arguments):
+    """Writes the event file; raises UserError where a person must do something."""
+    positional.fill(values, arguments, ['logdir', 'graph'])
+    if not values.logdir:
+        raise UserError(
+            '--logdir is not set: give the folder to write to, as in graph_pb2tb LOGDIR GRAPH'
+        )
+    graph_data = files.read(values.graph, 'graph')
+    files.check_folder_writable(values.logdir)
+
+    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    from scripts.evaluation import tensorboard
+    from scripts.graphs import graph_files
+
+    tensorboard.write_graph(graph_files.parse(graph_data, values.graph), values.logdir)
+    _LOG.info('See the graph with:\n  tensorboard --logdir %s', shlex.quote(values.logdir))
+
+
+if __name__ == '__main__':
+    command.run(main, FLAGS)

@@ -1,0 +1,69 @@
+"""What a terminal shows of an evaluation, and of labels in great number."""
+
+import numpy as np
+
+from scripts.dataset.photos import Photo
+from scripts.evaluation import text
+from scripts.evaluation.evaluating import Evaluation
+
+
+def evaluation(truth, given, labels, sure=0.8):
+    scores = np.full((len(truth), len(labels)), (1 - sure) / (len(labels) - 1), np.float32)
+    scores[np.arange(len(truth)), given] = sure
+    photos = [Photo('p/%d.jpg' % i, 'p', '%d.jpg' % i, each, '') for i, each in enumerate(truth)]
+    return Evaluation(labels, photos, scores)
+
+
+def test_everything_is_said_and_aligned():
+    lines = text.summary(evaluation([0, 0, 1], [0, 1, 1], ['a', 'much longer', 'empty']), 2)
+    assert lines == [
+        'Accuracy: 0.67',
+        'Cross Entropy: 0.92',
+        '',
+        '               precision  recall     F1  photos',
+        'a                  1.000   0.500  0.667       2',
+        'much longer        0.500   1.000  0.667       1',
+        'empty                  -       -      -       0',
+        'macro average      0.750   0.750  0.667       3',
+        '',
+        'The true label is among the',
+        '  best: 0.667',
+        '  best 2: 1.000',
+        '',
+        'True label by row, given label by column:',
+        '                 [1]  [2]  [3]',
+        '[1] a              1    1    .',
+        '[2] much longer    .    1    .',
+        '[3] empty          .    .    .',
+    ]
+
+
+def test_of_many_labels_the_matrix_shows_those_with_mistakes():
+    labels = ['label %d' % index for index in range(200)]
+    lines = text.summary(evaluation([150, 3, 4], [160, 3, 4], labels), 5)
+    start = lines.index(
+        'True label by row, given label by column, of the 30 labels with the most mistakes:'
+    )
+    matrix = lines[start + 1 :]
+    assert len(matrix) == 31
+    assert [line.split()[:3] for line in matrix[-2:]] == [
+        ['[151]', 'label', '150'],
+        ['[161]', 'label', '160'],
+    ]
+    assert matrix[-2].split()[-1] == '1'
+
+
+def test_graphs_side_by_side_agree_with_the_first():
+    first = evaluation([0, 0, 1, 1], [0, 0, 1, 1], ['a', 'b'])
+    other = evaluation([0, 0, 1, 1], [0, 1, 1, 1], ['a', 'b'])
+    lines = text.comparison(
+        [
+            text.Compared('float.pb', first, 2020053, 2.04),
+            text.Compared('8-bit.pb', other, 660318, 11.06),
+        ]
+    )
+    assert lines == [
+        'graph     accuracy  cross entropy  same label      bytes  ms a photo',
+        'float.pb    100.0%         0.2231      100.0%  2,020,053         2.0',
+        '8-bit.pb     75.0%         0.5697       75.0%    660,318        11.1',
+    ]
