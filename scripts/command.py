@@ -23,7 +23,13 @@ INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctr
 def run(main, flag_values):
     """Runs a command on this process's arguments and exits with its status; see `execute`."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
-    sys.exit(execute(main, flag_values, sys.argv))
+    try:
+        status = execute(main, flag_values, sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # What reads us, such as head, has had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = FAILURE
+    sys.exit(status)
 
 
 def execute(main, flag_values, argv):
@@ -68,6 +74,27 @@ def refuse_arguments(arguments):
             'unexpected argument %r: this command takes flags only; '
             'write --flag=value, with quotes around a value that holds spaces' % arguments[0]
         )
+
+
+def fill_by_place(values, arguments, names):
+    """Sets flags from the arguments that have no name; a flag that has been given is passed by.
+
+    Args:
+      values: the parsed `FlagValues`.
+      arguments: list of str.
+      names: the flags that may be given by place, in order.
+
+    Raises:
+      UserError: there are more arguments than flags left.
+    """
+    left = [name for name in names if not values[name].present]
+    if len(arguments) > len(left):
+        raise UserError(
+            'unexpected argument %r: expected at most %s; other things are given as --flag=value'
+            % (arguments[len(left)], ' '.join(name.upper() for name in names))
+        )
+    for name, argument in zip(left, arguments):
+        values[name].value = argument
 
 
 class _ProgressFriendlyHandler(logging.Handler):

@@ -11,7 +11,7 @@ import collections
 
 from absl import flags
 
-from scripts import command, files, positional
+from scripts import command, files
 from scripts.errors import UserError
 
 FLAGS = flags.FlagValues()
@@ -27,7 +27,7 @@ flags.DEFINE_boolean(
 
 def main(values, arguments):
     """Prints the count or the table; raises UserError where a person must do something."""
-    positional.fill(values, arguments, ['graph', 'op'])
+    command.fill_by_place(values, arguments, ['graph', 'op'])
     if values.op_types and values.op is not None:
         raise UserError(
             '--op_types counts every op type, and %s is one: give one of the two' % values.op

@@ -15,7 +15,7 @@ import typing
 
 from absl import flags
 
-from scripts import command, files
+from scripts import command, files, graph_flags
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
@@ -65,16 +65,7 @@ def _define_flags():
         'Likewise: what decides the category of a photo, its path as typed or <folder>/<file>.',
         flag_values=FLAGS,
     )
-    whole('input_height', None, 'Pixels; read off the graph if not given.', 1)
-    whole('input_width', None, 'Pixels; likewise.', 1)
-    flags.DEFINE_float('input_mean', None, 'Subtracted from each pixel.', flag_values=FLAGS)
-    flags.DEFINE_float('input_std', None, 'What each is then divided by.', flag_values=FLAGS)
-    string('input_layer', None, 'The node that is fed: if not given input, or Mul.')
-    string(
-        'output_layer',
-        None,
-        'The node that gives the scores: if not given final_result, or the only output.',
-    )
+    graph_flags.define(FLAGS)
     whole('top_k', 5, 'Up to how many best labels to look for the true one among.', 1)
     string('report', None, 'Where to write the evaluation as one page of HTML.')
     string('predictions', None, 'Where to write the scores of every photo, as CSV.')
@@ -131,8 +122,7 @@ def _graph_paths(values, arguments):
 
 
 def _check_flags(values, paths):
-    if values.input_std == 0:
-        raise UserError('--input_std=0: pixels are divided by it; expected a number such as 127.5')
+    graph_flags.check(values)
     if values.testing_percentage + values.validation_percentage > 100:
         raise UserError(
             '--testing_percentage=%d and --validation_percentage=%d are more than 100 together'
@@ -155,20 +145,10 @@ def _check_flags(values, paths):
 
 def _open(path, data, values):
     """Returns the `_Graph`, with what the flags say in the place of what it says itself."""
-    from scripts.classifier import labelling
     from scripts.graphs import graph_files
-    from scripts.images import graph_input as graph_input_lib
 
     graph_def = graph_files.parse(data, path)
-    graph_input = graph_input_lib.read_off(graph_def, values.input_layer)
-    given = {name: values['input_' + name].value for name in graph_input.pixels._fields}
-    graph_input = graph_input._replace(
-        pixels=graph_input.pixels._replace(
-            **{name: value for name, value in given.items() if value is not None}
-        )
-    )
-    output_name = labelling.output_of(graph_def, values.output_layer)
-    return _Graph(path, data, graph_def, graph_input, output_name)
+    return _Graph(path, data, graph_def, *graph_flags.layers(values, graph_def))
 
 
 def _write_files(values, graph, evaluation, curves):

@@ -10,7 +10,7 @@ import shlex
 
 from absl import flags
 
-from scripts import command, files, positional
+from scripts import command, files
 from scripts.errors import UserError
 
 _LOG = logging.getLogger('scripts.graph_pb2tb')  # Not __name__: that is __main__ here.
@@ -25,7 +25,7 @@ flags.DEFINE_string('graph', 'tf_files/retrained_graph.pb', 'The graph.', flag_v
 
 def main(values, arguments):
     """Writes the event file; raises UserError where a person must do something."""
-    positional.fill(values, arguments, ['logdir', 'graph'])
+    command.fill_by_place(values, arguments, ['logdir', 'graph'])
     if not values.logdir:
         raise UserError(
             '--logdir is not set: give the folder to write to, as in graph_pb2tb LOGDIR GRAPH'

@@ -13,7 +13,7 @@ import sys
 
 from absl import flags
 
-from scripts import command, files
+from scripts import command, files, graph_flags
 from scripts.classifier import label_output
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
@@ -37,30 +37,7 @@ flags.DEFINE_multi_string(
 )
 _text('graph', 'tf_files/retrained_graph.pb', 'The graph that retrain wrote.')
 _text('labels', 'tf_files/retrained_labels.txt', 'The labels that go with it.')
-for name in ('input_height', 'input_width'):
-    flags.DEFINE_integer(
-        name,
-        None,
-        'Pixels; if not given, what the graph declares, or else 224 (299 where it is fed at Mul).',
-        lower_bound=1,
-        flag_values=FLAGS,
-    )
-for name, meaning in (
-    ('input_mean', 'Subtracted from each pixel'),
-    ('input_std', 'What each pixel is then divided by'),
-):
-    flags.DEFINE_float(
-        name,
-        None,
-        meaning + '; if not given, 127.5 where the graph is fed at input, 128 at Mul.',
-        flag_values=FLAGS,
-    )
-_text('input_layer', None, 'The node that is fed; if not given, input or Mul.')
-_text(
-    'output_layer',
-    None,
-    'The node that gives the scores; if not given, final_result or the only output.',
-)
+graph_flags.define(FLAGS)
 flags.DEFINE_integer(
     'top_k', 5, 'How many labels to show for a photo.', lower_bound=1, flag_values=FLAGS
 )
@@ -79,8 +56,7 @@ def main(values, arguments):
 
     A photo that cannot be read among several is such a case; the others are labelled first.
     """
-    if values.input_std == 0:
-        raise UserError('--input_std=0: pixels are divided by it; expected a number such as 127.5')
+    graph_flags.check(values)
     given = values['image'].present or not arguments
     paths = finding.image_paths(arguments + (values.image if given else []))
     labels = labels_lib.read(values.labels)
@@ -102,7 +78,7 @@ def _label_one(values, graph_def, labels, path):
     """Prints the labels of one photo the classic way."""
     from scripts.classifier import labelling
 
-    graph_input, output = _layers(values, graph_def)
+    graph_input, output = graph_flags.layers(values, graph_def)
     scores = labelling.score(graph_def, graph_input, output, path)
     _check_label_count(values, labels, scores.values)
     print('\nEvaluation time (1-image): %.3fs\n' % scores.seconds)
@@ -114,7 +90,7 @@ def _label_many(values, graph_def, labels, paths):
     """Writes the labels of photos in the format and to the place that the flags say."""
     from scripts.classifier import labelling
 
-    graph_input, output = _layers(values, graph_def)
+    graph_input, output = graph_flags.layers(values, graph_def)
     photos = []
     with Progress('Labelling', len(paths), 'photos') as progress:
         for group, scores, readable in labelling.score_many(graph_def, graph_input, output, paths):
@@ -133,19 +109,6 @@ def _label_many(values, graph_def, labels, paths):
         raise UserError(
             '%d of %d photos cannot be read; the others are labelled' % (unreadable, len(photos))
         )
-
-
-def _layers(values, graph_def):
-    """Returns the `GraphInput` and the output's name: what flags give, the rest off the graph."""
-    from scripts.classifier import labelling
-    from scripts.images import graph_input as graph_input_lib
-
-    graph_input = graph_input_lib.read_off(graph_def, values.input_layer)
-    given = {name: values['input_' + name].value for name in graph_input.pixels._fields}
-    pixels = graph_input.pixels._replace(
-        **{name: value for name, value in given.items() if value is not None}
-    )
-    return graph_input._replace(pixels=pixels), labelling.output_of(graph_def, values.output_layer)
 
 
 def _check_label_count(values, labels, scores):

@@ -1,12 +1,9 @@
 """Progress: a bar where a terminal shows it, a line every so often where not."""
 
-import logging
 import sys
 import time
 
 SECONDS_BETWEEN_LINES = 15
-
-_LOG = logging.getLogger(__name__)
 
 
 class Progress:
@@ -50,4 +47,5 @@ class Progress:
         elif time.time() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.time()
             of_total = ' of %d' % self._total if self._total else ''
-            _LOG.info('%s: %d%s %s', self._what, self._done, of_total, self._unit)
+            # Not with the results on standard output, which may be read by a program.
+            print('%s: %d%s %s' % (self._what, self._done, of_total, self._unit), file=sys.stderr)

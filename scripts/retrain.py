@@ -159,7 +159,7 @@ def main(values, arguments):
         values.testing_percentage, values.validation_percentage, values.split_key
     )
     dataset = photos_lib.load(values.image_dir, split)
-    photos_lib.check_categories(dataset)
+    photos_lib.check_trainable(dataset)
     settings = _settings(values)
     _check_outputs(settings, values.report)
 

@@ -98,3 +98,12 @@ def warnings_of(monkeypatch, caplog):
         ]
 
     return call
+
+
+@pytest.fixture
+def beside_shared(shared_data, tmp_path, monkeypatch):
+    """Makes `../shared/data` the real data: the classic split hashes that path as typed."""
+    (tmp_path / 'shared').mkdir()
+    os.symlink(os.path.abspath(shared_data), str(tmp_path / 'shared' / 'data'))
+    (tmp_path / 'main').mkdir()
+    monkeypatch.chdir(str(tmp_path / 'main'))

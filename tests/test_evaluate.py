@@ -80,13 +80,7 @@ def write_curves(folder):
                 writer.add_summary(summary, step)
 
 
-def test_accuracy_is_that_of_a_loop_over_single_photos(
-    shared_data, tmp_path, monkeypatch, in_process
-):
-    (tmp_path / 'shared').mkdir()
-    os.symlink(os.path.abspath(shared_data), str(tmp_path / 'shared' / 'data'))
-    (tmp_path / 'main').mkdir()
-    monkeypatch.chdir(str(tmp_path / 'main'))  # The split hashes the path as typed.
+def test_accuracy_is_that_of_a_loop_over_single_photos(beside_shared, in_process):
     ended = in_process(
         evaluate,
         CLASSIC + 'retrained_graph.pb',

@@ -20,6 +20,7 @@ FLOORS = [
     ('classifier',),
     ('quantization',),
     ('evaluation',),
+    ('graph_flags',),
 ]
 COMMANDS = ['retrain', 'label_image', 'evaluate', 'count_ops', 'graph_pb2tb']
 

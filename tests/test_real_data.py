@@ -55,15 +55,6 @@ def classic_split(shared_data):
 
 
 @pytest.fixture
-def beside_shared(shared_data, tmp_path, monkeypatch):
-    """Makes `../shared/data` the real data: the classic split hashes that path as typed."""
-    (tmp_path / 'shared').mkdir()
-    os.symlink(os.path.abspath(shared_data), str(tmp_path / 'shared' / 'data'))
-    (tmp_path / 'main').mkdir()
-    monkeypatch.chdir(str(tmp_path / 'main'))
-
-
-@pytest.fixture
 def flags(shared_data, tmp_path, beside_shared):
     """Returns a function that gives retrain's flags, with the classic path of the photos."""
     models = tmp_path / 'models'

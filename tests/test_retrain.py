@@ -376,7 +376,7 @@ def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(bench, one_error,
     'classes, words',
     [
         ([], 'no sub-folder with photos'),
-        (['Red'], 'photos of one class only (Red)'),
+        (['Red'], 'photos of one class only (red)'),
     ],
 )
 def test_a_folder_without_two_classes_is_one_line(bench, one_error, tmp_path, classes, words):

@@ -11,6 +11,7 @@ from scripts import files
 from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 from scripts.graphs import rewrite, search
+from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images import pixels
 
@@ -65,11 +66,10 @@ def write_saved_model(graph_def, graph_input, output_name, labels, folder):
         )
         spec = graph_input.pixels
         pixels_tensor.set_shape([None, spec.height, spec.width, 3])
-        (scores_tensor,) = tf.import_graph_def(
+        (scores_tensor,) = import_graph(
             rewrite.allow_any_batch(graph_def, graph_input.name),
+            [output_name + ':0'],
             {graph_input.name + ':0': pixels_tensor},
-            return_elements=[output_name + ':0'],
-            name='',
         )
         count = tf.shape(scores_tensor)[:1]
         labels_tensor = tf.tile([labels], tf.concat([count, [1]], 0), name='labels')
@@ -115,10 +115,8 @@ def write_lite(graph_def, graph_input, output_name, labels, path):
     """
     graph = tf.Graph()
     with graph.as_default():
-        copy = tf.GraphDef()
-        copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
-        input_tensor, scores_tensor = tf.import_graph_def(
-            copy, return_elements=[graph_input.name + ':0', output_name + ':0'], name=''
+        input_tensor, scores_tensor = import_graph(
+            graph_def, [graph_input.name + ':0', output_name + ':0']
         )
     converter = tf.lite.TFLiteConverter(graph_def, [input_tensor], [scores_tensor])
     # The converter runs a program that stands beside Python, which need not be on the path.

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
 from scripts.graphs import rewrite, search
+from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images import pixels, stream
 
@@ -60,7 +61,7 @@ def score(graph_def, graph_input, output_name, path):
     """
     graph = tf.Graph()
     with graph.as_default():
-        input_tensor, output_tensor = _import(
+        input_tensor, output_tensor = import_graph(
             graph_def, [graph_input.name + ':0', output_name + ':0']
         )
         path_tensor = tf.placeholder(tf.string, [])
@@ -104,7 +105,9 @@ def score_many(graph_def, graph_input, output_name, paths):
 
     def build(pixels_tensor):
         freed = rewrite.allow_any_batch(graph_def, graph_input.name)
-        return _import(freed, [output_name + ':0'], {graph_input.name + ':0': pixels_tensor})[0]
+        return import_graph(freed, [output_name + ':0'], {graph_input.name + ':0': pixels_tensor})[
+            0
+        ]
 
     groups = stream.groups(len(paths))
     with _runs(graph_input, output_name):
@@ -117,16 +120,6 @@ def score_many(graph_def, graph_input, output_name, paths):
                     'one at a time only' % (len(values), len(readable))
                 )
             yield group, values, readable
-
-
-def _import(graph_def, names, input_map=None):
-    """Adds a GraphDef, which stays as it is, to the current graph; returns the named tensors."""
-    copy = tf.GraphDef()
-    copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
-    try:
-        return tf.import_graph_def(copy, input_map, return_elements=names, name='')
-    except (ValueError, tf.errors.OpError) as error:
-        raise UserError('TensorFlow %s cannot load the graph: %s' % (tf.VERSION, error))
 
 
 @contextlib.contextmanager

@@ -49,19 +49,12 @@ def load(image_dir, split):
       A `Dataset`.
 
     Raises:
-      UserError: no such folder, fewer than two classes, or labels that are equal or empty.
+      UserError: no such folder, no class, or labels that are equal or empty.
     """
     names = _photo_names(image_dir)
     labels = _labels(names, image_dir)
     photos = []
     for index, folder in enumerate(sorted(names)):
-        if len(names[folder]) < FEW_PHOTOS:
-            _LOG.warning(
-                'folder %s has only %d photos; fewer than %d a class train poorly',
-                folder,
-                len(names[folder]),
-                FEW_PHOTOS,
-            )
         for name in names[folder]:
             photos.append(
                 Photo(
@@ -76,12 +69,17 @@ def load(image_dir, split):
     return Dataset(tuple(labels), tuple(photos))
 
 
-def check_categories(dataset):
-    """Warns of each class without photos in a category.
+def check_trainable(dataset):
+    """Warns of each class with few photos, or without any in a category.
 
     Raises:
-      UserError: there is no training photo at all.
+      UserError: there are fewer than two classes, or there is no training photo at all.
     """
+    if len(dataset.labels) < 2:
+        raise UserError(
+            'there are photos of one class only (%s); expected at least 2 sub-folders of photos, '
+            'one for each class' % dataset.labels[0]
+        )
     counts = {category: [0] * len(dataset.labels) for category in split_lib.CATEGORIES}
     for photo in dataset.photos:
         counts[photo.category][photo.label_index] += 1
@@ -90,18 +88,28 @@ def check_categories(dataset):
             'none of the %d photos is left for training: lower --testing_percentage '
             'and --validation_percentage or add photos' % len(dataset.photos)
         )
+    for index, label in enumerate(dataset.labels):
+        total = sum(counts[category][index] for category in split_lib.CATEGORIES)
+        if total < FEW_PHOTOS:
+            _LOG.warning(
+                'class %s has only %d photos; fewer than %d a class train poorly',
+                label,
+                total,
+                FEW_PHOTOS,
+            )
     for category in split_lib.CATEGORIES:
-        if not any(counts[category]):
-            _LOG.warning('no photos for %s at all: that accuracy is left out', category)
-            continue
-        for label, count in zip(dataset.labels, counts[category]):
-            if count == 0:
-                _LOG.warning(
-                    'class %s has 0 %s photos (of %d in that category)',
-                    label,
-                    category,
-                    sum(counts[category]),
-                )
+        _warn_of_missing(category, counts[category], dataset.labels)
+
+
+def _warn_of_missing(category, counts, labels):
+    if not any(counts):
+        _LOG.warning('no photos for %s at all: that accuracy is left out', category)
+        return
+    for label, count in zip(labels, counts):
+        if count == 0:
+            _LOG.warning(
+                'class %s has 0 %s photos (of %d in that category)', label, category, sum(counts)
+            )
 
 
 def _photo_names(image_dir):
@@ -149,16 +157,10 @@ def _photo_names_in(folder):
 
 
 def _labels(names, image_dir):
-    if len(names) < 2:
+    if not names:
         raise UserError(
-            '--image_dir=%s has %s; expected at least 2 sub-folders, one for each '
-            'class, that hold .jpg or .jpeg photos'
-            % (
-                image_dir,
-                'photos of one class only (%s)' % list(names)[0]
-                if names
-                else 'no sub-folder with photos',
-            )
+            '--image_dir=%s has no sub-folder with photos; expected one for each class, with '
+            'photos that end in %s' % (image_dir, ', '.join(ENDINGS))
         )
     folders = {}
     for folder in sorted(names):

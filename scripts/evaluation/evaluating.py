@@ -11,6 +11,7 @@ from scripts.classifier import labelling
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.evaluation import metrics
+from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.progress import Progress
 
@@ -95,9 +96,7 @@ def milliseconds_a_photo(graph_def, graph_input, output_name):
     spec = graph_input.pixels
     graph = tf.Graph()
     with graph.as_default():
-        copy = tf.GraphDef()
-        copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
-        tf.import_graph_def(copy, name='')
+        import_graph(graph_def)
     pixels = np.zeros((1, spec.height, spec.width, 3), np.float32)
     seconds = []
     with open_session(graph) as session:

@@ -4,6 +4,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
 from scripts.evaluation import pictures, thumbnails
+from scripts.graphs.importing import import_graph
 
 
 def write(evaluation, folder, step=0):
@@ -48,10 +49,7 @@ def write_graph(graph_def, folder):
     """
     graph = tf.Graph()
     with graph.as_default():
-        try:
-            tf.import_graph_def(graph_def, name='')
-        except (ValueError, tf.errors.OpError) as error:
-            raise UserError('TensorFlow %s cannot load the graph: %s' % (tf.VERSION, error))
+        import_graph(graph_def)
     with _writer(folder) as writer:
         writer.add_graph(graph)
 

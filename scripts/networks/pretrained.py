@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 from scripts import files
 from scripts.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
+from scripts.graphs.importing import import_graph
 from scripts.networks import archive, table
 
 _LOG = logging.getLogger(__name__)
@@ -67,20 +68,11 @@ def import_into_graph(pretrained, pixels_tensor=None):
     Raises:
       UserError: TensorFlow cannot load it, or its bottlenecks have another length.
     """
-    network, input_map = pretrained.network, None
-    graph_def = tf.GraphDef()
-    graph_def.CopyFrom(pretrained.graph_def)  # import_graph_def writes defaults into its argument.
+    network, graph_def, input_map = pretrained.network, pretrained.graph_def, None
     if pixels_tensor is not None:
         graph_def = rewrite.allow_any_batch(graph_def, network.input_name)
         input_map = {network.input_name + ':0': pixels_tensor}
-    try:
-        (bottleneck_tensor,) = tf.import_graph_def(
-            graph_def, input_map, return_elements=[network.bottleneck_name + ':0'], name=''
-        )
-    except (ValueError, tf.errors.OpError) as error:
-        raise UserError(
-            'TensorFlow %s cannot load the graph of %s: %s' % (tf.VERSION, network.name, error)
-        )
+    (bottleneck_tensor,) = import_graph(graph_def, [network.bottleneck_name + ':0'], input_map)
     shape = bottleneck_tensor.shape
     length = shape.as_list()[-1] if shape.ndims else None
     if length != network.bottleneck_length:

@@ -69,7 +69,6 @@ def test_categories_stand_one_after_the_other(tmp_path):
         ([], 'no sub-folder with photos'),
         (['photo.jpg'], 'no sub-folder with photos'),
         (['a/notes.txt', 'b/x.png'], 'no sub-folder with photos'),
-        (['a/1.jpg'], 'one class only'),
         (['a/1.jpg', 'A/1.jpg'], 'give the same label'),
         (['my roses/1.jpg', 'my_roses/1.jpg'], 'give the same label'),
         (['a/1.jpg', '---/1.jpg'], 'no label is left'),
@@ -92,10 +91,24 @@ def test_a_folder_that_is_none_is_told(tmp_path):
             load(path)
 
 
+def check(dataset):
+    return lambda: photos_lib.check_trainable(dataset)
+
+
 def test_few_photos_are_a_warning(tmp_path, warnings_of):
     make(tmp_path, ['few/1.jpg'] + ['many/%d.jpg' % number for number in range(20)])
-    warned = warnings_of(lambda: load(tmp_path))
-    assert len(warned) == 1 and 'few has only 1' in warned[0]
+    dataset = load(tmp_path, testing_percentage=0, validation_percentage=0)
+    warned = warnings_of(check(dataset))
+    assert 'class few has only 1 photos' in warned[0]
+    assert all('at all' in text for text in warned[1:]) and len(warned) == 3
+
+
+def test_one_class_can_be_evaluated_but_not_trained(tmp_path):
+    make(tmp_path, ['only/%d.jpg' % number for number in range(20)])
+    dataset = load(tmp_path)
+    assert dataset.labels == ('only',)
+    with pytest.raises(UserError, match='one class only'):
+        photos_lib.check_trainable(dataset)
 
 
 def test_a_class_without_photos_in_a_category_is_a_warning(tmp_path, warnings_of):
@@ -106,7 +119,7 @@ def test_a_class_without_photos_in_a_category_is_a_warning(tmp_path, warnings_of
         for photo in dataset.photos
         if not (photo.category == split_lib.TESTING and photo.label_index == 1)
     ]
-    warned = warnings_of(lambda: photos_lib.check_categories(dataset._replace(photos=kept)))
+    warned = warnings_of(lambda: photos_lib.check_trainable(dataset._replace(photos=kept)))
     assert len(warned) == 2
     assert 'class b has 0 testing photos' in warned[0]
     assert 'no photos for validation at all' in warned[1]
@@ -116,4 +129,4 @@ def test_no_training_photos_are_an_error(tmp_path):
     make(tmp_path, ['a/1.jpg', 'b/1.jpg'])
     dataset = load(tmp_path, testing_percentage=100, validation_percentage=0)
     with pytest.raises(UserError, match='none of the 2 photos is left for training'):
-        photos_lib.check_categories(dataset)
+        photos_lib.check_trainable(dataset)

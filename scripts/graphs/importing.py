@@ -1,0 +1,27 @@
+"""From a GraphDef to tensors."""
+
+import tensorflow.compat.v1 as tf
+
+from scripts.errors import UserError
+
+
+def import_graph(graph_def, names=(), input_map=None):
+    """Adds a GraphDef, which stays as it is, to the current graph, under its own names.
+
+    Args:
+      graph_def: a GraphDef.
+      names: of tensors, such as `input:0`.
+      input_map: a dict from the names of tensors to those that take their place, or None.
+
+    Returns:
+      The list of the named tensors.
+
+    Raises:
+      UserError: TensorFlow cannot load it.
+    """
+    copy = tf.GraphDef()
+    copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
+    try:
+        return tf.import_graph_def(copy, input_map, return_elements=list(names), name='')
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError('TensorFlow %s cannot load the graph: %s' % (tf.VERSION, error))
