@@ -22,7 +22,7 @@ FLOORS = [
     ('evaluation',),
     ('graph_flags',),
 ]
-COMMANDS = ['retrain', 'label_image', 'evaluate', 'count_ops', 'graph_pb2tb']
+COMMANDS = ['retrain', 'label_image', 'evaluate', 'count_ops', 'graph_pb2tb', 'quantize_graph']
 
 
 def floor_of(name):

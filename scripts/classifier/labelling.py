@@ -105,9 +105,8 @@ def score_many(graph_def, graph_input, output_name, paths):
 
     def build(pixels_tensor):
         freed = rewrite.allow_any_batch(graph_def, graph_input.name)
-        return import_graph(freed, [output_name + ':0'], {graph_input.name + ':0': pixels_tensor})[
-            0
-        ]
+        fed = {graph_input.name + ':0': pixels_tensor}
+        return import_graph(freed, [output_name + ':0'], fed)[0]
 
     groups = stream.groups(len(paths))
     with _runs(graph_input, output_name):

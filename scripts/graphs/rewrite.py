@@ -51,7 +51,7 @@ def allow_any_batch(graph_def, input_name):
     shapes = {
         search.node_name(node.input[1])
         for node in result.node
-        if node.op == 'Reshape' and search.node_name(node.input[0]) in fed
+        if node.op in ('Reshape', 'QuantizedReshape') and search.node_name(node.input[0]) in fed
     }
     for name in shapes:
         if nodes[name].op == 'Const':

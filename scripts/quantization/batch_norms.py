@@ -1,0 +1,141 @@
+"""Batch norms as one Mul and one Add, and multiplications as a part of the weights before them."""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.graphs import build, search
+
+_FUSED = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
+_GLOBAL = 'BatchNormWithGlobalNormalization'
+_LAYERS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul')
+
+# TensorFlow's own default for FusedBatchNorm, where a graph leaves it out.
+_FUSED_EPSILON = 1e-4
+
+
+def split_batch_norms(graph_def):
+    """Writes batch norms over constants that follow a layer as `x * scale + offset`.
+
+    The Add has the batch norm's name. A batch norm behind anything else stays: its scale has no
+    weights to go into.
+
+    Args:
+      graph_def: a GraphDef whose constant sub-graphs are folded.
+    """
+    nodes = search.nodes_by_name(graph_def)
+    result = []
+    for node in graph_def.node:
+        scale, offset = None, None
+        if nodes_are_constant(nodes, node.input[1:]) and _follows_layer(nodes, node):
+            values = [build.value_of(nodes[search.node_name(name)]) for name in node.input[1:]]
+            if node.op in _FUSED and not build.attribute(node, 'is_training').b and _is_nhwc(node):
+                scale, offset = _fused(node, values)
+            elif node.op == _GLOBAL:
+                scale, offset = _global(node, values)
+        if scale is None:
+            result.append(node)
+            continue
+        result += [
+            build.constant(node.name + '/scale', scale.astype(np.float32)),
+            build.node(
+                'Mul', node.name + '/scaled', [node.input[0], node.name + '/scale'], T=tf.float32
+            ),
+            build.constant(node.name + '/offset', offset.astype(np.float32)),
+            build.node(
+                'Add', node.name, [node.name + '/scaled', node.name + '/offset'], T=tf.float32
+            ),
+        ]
+    return build.graph(result, graph_def)
+
+
+def fold_multiplications(graph_def, output_names):
+    """Multiplies a layer's constant weights by the constant vector that its output meets.
+
+    The layer then has the Mul's name.
+
+    Args:
+      graph_def: a GraphDef, inputs first.
+      output_names: list of node names, which stay.
+    """
+    nodes, users = search.nodes_by_name(graph_def), search.consumers(graph_def)
+    replaced, dropped = {}, set()
+    for node in graph_def.node:
+        if node.op != 'Mul':
+            continue
+        for layer_name, factor_name in (node.input[:2], node.input[1::-1]):
+            layer = nodes[search.node_name(layer_name)]
+            factor = nodes[search.node_name(factor_name)]
+            if (
+                layer.op in _LAYERS
+                and layer.name not in output_names
+                and len(users[layer.name]) == 1
+            ):
+                folded = _folded(layer, factor, node.name, nodes)
+                if folded:
+                    replaced[node.name] = folded
+                    dropped.add(layer.name)
+    result = []
+    for node in graph_def.node:
+        if node.name not in dropped:
+            result += replaced.get(node.name, [node])
+    return build.graph(result, graph_def)
+
+
+def nodes_are_constant(nodes, names):
+    """Returns whether all tensors in `names` (and there is one) are Const nodes of `nodes`."""
+    return bool(names) and all(nodes[search.node_name(name)].op == 'Const' for name in names)
+
+
+def _folded(layer, factor, name, nodes):
+    """Returns the nodes of a layer with scaled weights, or None where that cannot be."""
+    weights = nodes[search.node_name(layer.input[1])]
+    if factor.op != 'Const' or weights.op != 'Const' or not _is_nhwc(layer):
+        return None
+    value, scale = build.value_of(weights), build.value_of(factor)
+    channels_first = layer.op == 'MatMul' and build.attribute(layer, 'transpose_b').b
+    depthwise = layer.op == 'DepthwiseConv2dNative'
+    channels = (
+        value.shape[2] * value.shape[3]
+        if depthwise
+        else value.shape[0]
+        if channels_first
+        else value.shape[-1]
+    )
+    if scale.size not in (1, channels) or (scale.ndim and scale.shape[-1] != scale.size):
+        return None
+    scale = np.broadcast_to(scale.reshape(-1), [channels])
+    scale = (
+        scale.reshape(value.shape[2:])
+        if depthwise
+        else scale[:, np.newaxis]
+        if channels_first
+        else scale
+    )
+    scaled = tf.NodeDef()
+    scaled.CopyFrom(layer)
+    scaled.name = name
+    scaled.input[1] = name + '/weights'
+    return [build.constant(name + '/weights', (value * scale).astype(np.float32)), scaled]
+
+
+def _fused(node, values):
+    gamma, beta, mean, variance = [value.astype(np.float64) for value in values]
+    epsilon = build.attribute(node, 'epsilon').f if 'epsilon' in node.attr else _FUSED_EPSILON
+    scale = gamma / np.sqrt(variance + epsilon)
+    return scale, beta - mean * scale
+
+
+def _global(node, values):
+    mean, variance, beta, gamma = [value.astype(np.float64) for value in values]
+    scale = 1 / np.sqrt(variance + build.attribute(node, 'variance_epsilon').f)
+    if build.attribute(node, 'scale_after_normalization').b:
+        scale = scale * gamma
+    return scale, beta - mean * scale
+
+
+def _follows_layer(nodes, node):
+    return nodes[search.node_name(node.input[0])].op in _LAYERS
+
+
+def _is_nhwc(node):
+    return build.attribute(node, 'data_format').s in (b'', b'NHWC')

@@ -1,0 +1,62 @@
+"""Ranges from photos: what values a graph has on them, in place of ranges taken on each run."""
+
+import logging
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.errors import UserError
+from scripts.graphs import rewrite
+from scripts.images import stream
+from scripts.quantization import ranges
+
+_LOG = logging.getLogger(__name__)
+
+
+def calibrate(graph_def, graph_input, paths):
+    """Makes each range that is taken as the graph runs constant: the widest one over the photos.
+
+    Args:
+      graph_def: a GraphDef that `quantize_ops` made, with a float32 input.
+      graph_input: its `GraphInput`.
+      paths: list of str, the photos.
+
+    Returns:
+      A new GraphDef; what computed the old ranges is still in it.
+
+    Raises:
+      UserError: none of the photos can be read.
+    """
+    running = ranges.taken_while_running(graph_def)
+    if not running:
+        return graph_def
+
+    def build(pixels_tensor):
+        freed = rewrite.allow_any_batch(graph_def, graph_input.name)
+        ends = [
+            name
+            for node in running
+            for name in node.input[ranges.first_end(node) : ranges.first_end(node) + 2]
+        ]
+        tensors = tf.import_graph_def(
+            freed,
+            {graph_input.name + ':0': pixels_tensor},
+            name='',
+            return_elements=[name if ':' in name else name + ':0' for name in ends],
+        )
+        return tf.reshape(tf.stack(tensors), [-1, 2])
+
+    groups = [paths[group] for group in stream.groups(len(paths))]
+    found = [
+        values
+        for values, readable in stream.run(graph_input.pixels, build, groups)
+        if readable.any()
+    ]
+    if not found:
+        raise UserError('none of the %d photos to calibrate with can be read' % len(paths))
+    lowest = np.min([values[:, 0] for values in found], axis=0)
+    highest = np.max([values[:, 1] for values in found], axis=0)
+    _LOG.info('%d ranges are constant now, from %d photos', len(running), len(paths))
+    return ranges.set_constant(
+        graph_def, {node.name: pair for node, pair in zip(running, zip(lowest, highest))}
+    )

@@ -1,0 +1,146 @@
+"""How a graph and its quantized version differ: in values, bytes and nodes."""
+
+import collections
+import gzip
+import typing
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.errors import UserError
+from scripts.graphs import build, search
+from scripts.graphs.session import open_session
+
+_SEED = 1
+_GZIP_LEVEL = 9
+
+
+class Difference(typing.NamedTuple):
+    """Of one output: the greatest absolute difference, and the greatest absolute value before."""
+
+    name: str
+    greatest: float
+    scale: float
+
+
+def feeds(graph_def, dims):
+    """Returns a dict from each float32 placeholder's name to random values to feed, -1 to 1.
+
+    Args:
+      graph_def: a float GraphDef.
+      dims: list of int for placeholders whose shape is not declared in full, or of those that
+        have as many dimensions; None: as declared, with 1 for what is open.
+
+    Raises:
+      UserError: a placeholder cannot take `dims`, or its shape is unknown.
+    """
+    random = np.random.RandomState(_SEED)
+    values = {}
+    for name in search.placeholders(graph_def):
+        node = search.nodes_by_name(graph_def)[name]
+        declared = tf.TensorShape(
+            build.attribute(node, 'shape').shape if 'shape' in node.attr else None
+        )
+        shape = tf.TensorShape(dims)
+        if dims is None or declared.ndims not in (None, len(dims)):
+            if declared.ndims is None:
+                raise UserError(
+                    'the placeholder %s declares no shape: give one by --test_input_dims' % name
+                )
+            shape = tf.TensorShape([dim or 1 for dim in declared.as_list()])
+        if not declared.is_compatible_with(shape):
+            raise UserError(
+                '--test_input_dims=%s does not fit the placeholder %s, which has the '
+                'shape %s; leave the flag out to use that one'
+                % (','.join(map(str, dims)), name, declared.as_list())
+            )
+        dtype = tf.as_dtype(build.attribute(node, 'dtype').type)
+        if dtype != tf.float32:
+            raise UserError(
+                'the placeholder %s takes %s; expected a graph that is fed float32'
+                % (name, dtype.name)
+            )
+        values[name] = random.uniform(-1, 1, shape.as_list()).astype(np.float32)
+    return values
+
+
+def run(graph_def, output_names, values):
+    """Runs a graph and returns the list of its outputs' values.
+
+    Args:
+      graph_def: a GraphDef.
+      output_names: list of node names.
+      values: dict from placeholders' names to arrays.
+
+    Raises:
+      UserError: it does not run.
+    """
+    graph = tf.Graph()
+    copy = tf.GraphDef()
+    copy.CopyFrom(graph_def)
+    try:
+        with graph.as_default():
+            tf.import_graph_def(copy, name='')
+        with open_session(graph) as session:
+            return session.run(
+                [search.node_name(name) + ':0' for name in output_names],
+                {name + ':0': value for name, value in values.items()},
+            )
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError('the graph does not run: %s' % str(error).split('\n')[0])
+
+
+def differences(before, after, settings, values):
+    """Returns a list with a `Difference` for each output.
+
+    Args:
+      before, after: GraphDefs.
+      settings: the `settings.Quantization` between them.
+      values: what `feeds` returned.
+    """
+    eight = values
+    if settings.quantized_input:
+        low, high = settings.quantized_input
+        eight = {
+            name: np.round((value + 1) / 2 * 255).astype(np.uint8) for name, value in values.items()
+        }
+        values = {
+            name: (value * np.float32((high - low) / 255) + np.float32(low))
+            for name, value in eight.items()
+        }
+    pairs = zip(
+        settings.output_names,
+        run(before, settings.output_names, values),
+        run(after, settings.output_names, eight),
+    )
+    return [
+        Difference(name, _greatest(first.astype(np.float64) - second), _greatest(first))
+        for name, first, second in pairs
+    ]
+
+
+def table(before, after):
+    """Returns the lines of a table of bytes, gzip bytes and nodes by op, before and after.
+
+    Args:
+      before, after: GraphDefs.
+    """
+    data = [graph.SerializeToString(deterministic=True) for graph in (before, after)]
+    rows = [
+        ('bytes', [len(each) for each in data]),
+        ('gzip bytes', [len(gzip.compress(each, _GZIP_LEVEL)) for each in data]),
+        ('nodes', [len(graph.node) for graph in (before, after)]),
+    ]
+    counts = [collections.Counter(node.op for node in graph.node) for graph in (before, after)]
+    ops = sorted(
+        set(counts[0]) | set(counts[1]), key=lambda op: (-max(count[op] for count in counts), op)
+    )
+    rows += [('  ' + op, [count[op] for count in counts]) for op in ops]
+    width = max(len(name) for name, _ in rows)
+    return ['%-*s  %10s  %10s' % (width, '', 'before', 'after')] + [
+        '%-*s  %10d  %10d' % (width, name, *pair) for name, pair in rows
+    ]
+
+
+def _greatest(array):
+    return float(np.abs(array).max()) if array.size else 0.0

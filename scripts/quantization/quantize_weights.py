@@ -1,0 +1,83 @@
+"""Mode `weights`: large constants are stored as whole numbers and turned back as a graph loads.
+
+Cast, Mul and Add, which any TensorFlow from 1.4 on has, make the float constant again under its
+old name. They depend on constants only: TensorFlow runs them once, at the first run of a session.
+"""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.graphs import build
+from scripts.quantization import constants
+
+# The first layers have few weights, and each of them bears on everything behind it. So the
+# shortest of the large constants get 16 bits, as long as this part of the graph pays for it.
+FINE_SHARE = 0.05
+_FINE_BITS = 16
+
+
+def quantize_weights(graph_def, bits):
+    """Stores large float constants as whole numbers of `bits` bits, the shortest ones of 16.
+
+    Args:
+      graph_def: a GraphDef.
+      bits: from 2 to 8.
+    """
+    fine = _fine(graph_def) if bits == 8 else set()
+    nodes = []
+    for node in graph_def.node:
+        if constants.is_large(node):
+            axes = constants.channel_axes(graph_def, node.name)
+            nodes += restoring_nodes(node, axes, _FINE_BITS if node.name in fine else bits)
+        else:
+            nodes.append(node)
+    return build.graph(nodes, graph_def)
+
+
+def restoring_nodes(node, axes, bits):
+    """Returns the nodes that stand for one Const; the last one has its name.
+
+    Args:
+      node: a float32 Const NodeDef.
+      axes: which axes number the channels, see `constants.channel_axes`.
+      bits: up to 8: the whole numbers are uint8; 16: they are int16.
+    """
+    value = build.value_of(node)
+    if bits > 8:
+        # int16, which TensorFlow casts from since long before uint16.
+        whole, scale = constants.symmetric(value, axes, 2 ** (bits - 1) - 1)
+        whole, dtype, steps = whole.astype(np.int16), tf.int16, [('Mul', scale)]
+    else:
+        rounded = constants.by_channel(value, axes, bits)
+        whole, dtype = rounded.whole.astype(np.uint8), tf.uint8
+        steps = [('Mul', rounded.scale), ('Add', rounded.lowest)]
+        if rounded.row_scale is not None:
+            steps.append(('Mul', rounded.row_scale))
+    nodes = [
+        build.constant(node.name + '/whole', whole),
+        build.node(
+            'Cast', node.name + '/cast', [node.name + '/whole'], SrcT=dtype, DstT=tf.float32
+        ),
+    ]
+    for index, (op, operand) in enumerate(steps):
+        operand_name = '%s/%d' % (node.name, index)
+        name = node.name if index == len(steps) - 1 else operand_name + op
+        before = nodes[-1].name
+        nodes.append(build.constant(operand_name, operand.astype(np.float32)))
+        nodes.append(build.node(op, name, [before, operand_name], T=tf.float32))
+    return nodes
+
+
+def _fine(graph_def):
+    """Returns the names of the constants that get 16 bits."""
+    sizes = sorted(
+        (constants.size(node), node.name) for node in graph_def.node if constants.is_large(node)
+    )
+    left = FINE_SHARE * sum(size for size, _ in sizes) * 4  # A float has 4 bytes.
+    names = set()
+    for size, name in sizes:
+        left -= size  # One byte more than the 8-bit constant has.
+        if left < 0:
+            break
+        names.add(name)
+    return names

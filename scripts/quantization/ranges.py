@@ -1,0 +1,181 @@
+"""Ranges of 8-bit values: known beforehand, or taken as the graph runs.
+
+All ranges here hold zero, and hold it exactly at one of the 256 levels: padding, which is zero,
+and the constant zero points inside of the kernels are off by up to half a level otherwise.
+"""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from scripts.graphs import build, search
+
+LEVELS = 255
+
+# Keeps the step between levels above zero where a tensor is all zeros.
+_SMALLEST = 1e-12
+
+_FAKE_QUANT = ('FakeQuantWithMinMaxVars', 'FakeQuantWithMinMaxArgs')
+_BOUNDED = {'Relu6': (0.0, 6.0), 'Softmax': (0.0, 1.0), 'Sigmoid': (0.0, 1.0), 'Tanh': (-1.0, 1.0)}
+_KEEP_RANGE = ('Identity', 'MaxPool', 'AvgPool', 'Reshape', 'Squeeze', 'Relu')
+
+
+def nudged(lowest, highest):
+    """Returns the range nearest to the given one that has zero at one of its 256 levels."""
+    lowest, highest = min(float(lowest), 0.0), max(float(highest), 0.0)
+    highest = max(highest, lowest + _SMALLEST)
+    step = (highest - lowest) / LEVELS
+    zero = np.round(-lowest / step)
+    return -zero * step, (LEVELS - zero) * step
+
+
+def known(nodes, name):
+    """Returns the range (lowest, highest) that a tensor cannot leave, or None.
+
+    Args:
+      nodes: dict from names to NodeDefs.
+      name: a node's name.
+    """
+    node = nodes[search.node_name(name)]
+    if node.op in _BOUNDED:
+        return _BOUNDED[node.op]
+    if node.op == 'FakeQuantWithMinMaxArgs':
+        return nudged(
+            build.attribute(node, 'min').f if 'min' in node.attr else -6.0,
+            build.attribute(node, 'max').f if 'max' in node.attr else 6.0,
+        )
+    if node.op == 'FakeQuantWithMinMaxVars':
+        ends = [nodes[search.node_name(each)] for each in node.input[1:]]
+        if all(end.op == 'Const' for end in ends):
+            return nudged(*[build.value_of(end) for end in ends])
+    if node.op in _KEEP_RANGE:
+        before = known(nodes, node.input[0])
+        if before and node.op == 'Relu':
+            return 0.0, max(before[1], 0.0)
+        return before
+    return None
+
+
+def constant_nodes(prefix, lowest, highest):
+    """Returns the nodes of a constant range, and the names of its two ends."""
+    nodes = [
+        build.constant(prefix + '/min', np.float32(lowest)),
+        build.constant(prefix + '/max', np.float32(highest)),
+    ]
+    return nodes, nodes[0].name, nodes[1].name
+
+
+def running_nodes(prefix, tensor, from_zero=False):
+    """Returns the nodes that take a tensor's range as the graph runs, and its two ends' names.
+
+    Args:
+      prefix: str, what their names begin with.
+      tensor: name of a float32 tensor of any shape.
+      from_zero: whether values below zero do not matter.
+    """
+    nodes = [
+        build.constant(prefix + '/all', np.int32([-1])),
+        build.constant(prefix + '/axis', np.int32([0])),
+        build.node(
+            'Reshape', prefix + '/flat', [tensor, prefix + '/all'], T=tf.float32, Tshape=tf.int32
+        ),
+    ]
+    ends = (
+        [('Max', prefix + '/highest')]
+        if from_zero
+        else [('Min', prefix + '/lowest'), ('Max', prefix + '/highest')]
+    )
+    for op, name in ends:
+        nodes.append(
+            build.node(
+                op,
+                name,
+                [prefix + '/flat', prefix + '/axis'],
+                T=tf.float32,
+                Tidx=tf.int32,
+                keep_dims=False,
+            )
+        )
+    if from_zero:
+        nodes.append(build.constant(prefix + '/lowest', np.float32(0)))
+    more, low, high = nudging_nodes(prefix, prefix + '/lowest', prefix + '/highest')
+    return nodes + more, low, high
+
+
+def nudging_nodes(prefix, lowest, highest):
+    """Returns the nodes that do what `nudged` does, and the names of the two ends.
+
+    Args:
+      prefix: str, what their names begin with.
+      lowest, highest: names of float32 scalars.
+    """
+    nodes = [
+        build.constant(prefix + '/zero', np.float32(0)),
+        build.constant(prefix + '/smallest', np.float32(_SMALLEST)),
+        build.constant(prefix + '/levels', np.float32(LEVELS)),
+    ]
+
+    def add(op, suffix, *inputs):
+        nodes.append(build.node(op, prefix + suffix, list(inputs), T=tf.float32))
+        return prefix + suffix
+
+    lowest = add('Minimum', '/below', lowest, prefix + '/zero')
+    width = add('Sub', '/width', add('Maximum', '/above', highest, prefix + '/smallest'), lowest)
+    step = add('RealDiv', '/step', width, prefix + '/levels')
+    below = add('Round', '/steps_below', add('RealDiv', '/parts_below', lowest, step))
+    above = add('Add', '/steps_above', below, prefix + '/levels')
+    return nodes, add('Mul', '/min', below, step), add('Mul', '/max', above, step)
+
+
+def set_constant(graph_def, chosen):
+    """Replaces ranges that are taken as the graph runs by constant ones.
+
+    Args:
+      graph_def: a GraphDef.
+      chosen: dict from the name of a node that quantizes (see `taken_while_running`) to its
+        (lowest, highest).
+
+    Returns:
+      A new GraphDef; what computed the old ranges is still in it.
+    """
+    result = []
+    for node in graph_def.node:
+        if node.name not in chosen:
+            result.append(node)
+            continue
+        nodes, low, high = constant_nodes(node.name + '/range', *nudged(*chosen[node.name]))
+        copy = tf.NodeDef()
+        copy.CopyFrom(node)
+        first = first_end(node)
+        copy.input[first : first + 2] = [low, high]
+        result += nodes + [copy]
+    return build.graph(result, graph_def)
+
+
+def taken_while_running(graph_def):
+    """Returns the nodes that quantize to a range that is not constant, in the graph's order."""
+    nodes = search.nodes_by_name(graph_def)
+    return [
+        node
+        for node in graph_def.node
+        if node.op in ('QuantizeV2', 'Requantize')
+        and nodes[search.node_name(node.input[first_end(node)])].op != 'Const'
+    ]
+
+
+def first_end(node):
+    """Returns which input of a QuantizeV2 or Requantize node is its range's lower end."""
+    return 1 if node.op == 'QuantizeV2' else 3
+
+
+def propagate(graph_def):
+    """Makes what takes a range from a QuantizeV2 or Requantize take what that one was given.
+
+    Constant ranges so reach whatever is computed of them, and it can be folded.
+    """
+    targets = {}
+    for node in graph_def.node:
+        if node.op in ('QuantizeV2', 'Requantize'):
+            first = first_end(node)
+            targets[node.name + ':1'] = node.input[first]
+            targets[node.name + ':2'] = node.input[first + 1]
+    return build.graph(build.redirect(graph_def.node, targets), graph_def)

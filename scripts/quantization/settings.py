@@ -1,0 +1,33 @@
+"""What can be asked of quantizing. No TensorFlow here: the command checks flags before it loads."""
+
+import typing
+
+ROUND, QUANTIZE, EIGHTBIT = 'round', 'quantize', 'eightbit'
+WEIGHTS, WEIGHTS_ROUNDED = 'weights', 'weights_rounded'
+MODES = (ROUND, QUANTIZE, EIGHTBIT, WEIGHTS, WEIGHTS_ROUNDED)
+
+# From and to how many bits a mode makes sense: FakeQuant has 2 to 16, bytes and kernels have 8.
+BITS = {
+    ROUND: (2, 16),
+    QUANTIZE: (2, 16),
+    EIGHTBIT: (8, 8),
+    WEIGHTS: (2, 8),
+    WEIGHTS_ROUNDED: (1, 16),
+}
+
+
+class Quantization(typing.NamedTuple):
+    """How to quantize.
+
+    output_names: the nodes whose values are wanted.
+    strip_redundant: whether steps from 8 bits to float and back are taken out (eightbit).
+    quantized_input: (lowest, highest) of placeholders that are to be fed 8-bit values, or None.
+    fallback: (lowest, highest) in place of ranges taken as the graph runs (eightbit), or None.
+    """
+
+    mode: str
+    bitdepth: int
+    output_names: typing.List[str]
+    strip_redundant: bool = True
+    quantized_input: typing.Optional[typing.Tuple[float, float]] = None
+    fallback: typing.Optional[typing.Tuple[float, float]] = None

@@ -1,0 +1,205 @@
+"""Makes a retrained graph smaller, or lets it run on 8-bit values.
+
+  python -m scripts.quantize_graph --mode=weights --output_node_names=final_result \\
+      --input=tf_files/retrained_graph.pb --output=tf_files/quantized_graph.pb
+
+Modes: weights stores the weights in 8 bits, about a third of the size at the same speed;
+weights_rounded leaves the size and lets the file compress; eightbit also computes with 8-bit
+values; round and quantize are float graphs that show what 8 bits, or fewer, would cost.
+"""
+
+import logging
+import os
+import re
+
+from absl import flags
+
+from scripts import command, files
+from scripts.errors import UserError
+from scripts.quantization import settings as settings_lib
+
+_LOG = logging.getLogger('scripts.quantize_graph')  # Not __name__: that is __main__ here.
+
+FLAGS = flags.FlagValues()
+_PHOTO_ENDINGS = ('.jpg', '.jpeg', '.png')
+
+
+def _define_flags():
+    def text(name, default, meaning):
+        flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
+
+    def number(name, default, meaning):
+        flags.DEFINE_float(name, default, meaning, flag_values=FLAGS)
+
+    def yes_or_no(name, default, meaning):
+        flags.DEFINE_boolean(name, default, meaning, flag_values=FLAGS)
+
+    text('input', '', 'The frozen graph to quantize.')
+    text('output', '', 'Where the quantized graph is written.')
+    text('output_node_names', '', 'The nodes whose values are wanted, with commas between them.')
+    flags.DEFINE_enum(
+        'mode', settings_lib.ROUND, settings_lib.MODES, 'What to make.', flag_values=FLAGS
+    )
+    flags.DEFINE_integer('bitdepth', 8, 'How many bits; eightbit has always 8.', flag_values=FLAGS)
+    yes_or_no('print_nodes', False, 'Print the nodes of the quantized graph.')
+    yes_or_no(
+        'strip_redundant_quantization',
+        True,
+        'With eightbit: take out steps from 8 bits to float and straight back.',
+    )
+    yes_or_no('quantized_input', False, 'Let the graph be fed 8-bit values instead of floats.')
+    number('quantized_input_min', 0, 'What the 8-bit input 0 stands for.')
+    number('quantized_input_max', 1, 'What the 8-bit input 255 stands for.')
+    number(
+        'quantized_fallback_min',
+        None,
+        'With eightbit: the lower end of ranges that are otherwise taken as the graph runs.',
+    )
+    number('quantized_fallback_max', None, 'The upper end of these ranges.')
+    text(
+        'test_input_dims',
+        '1,224,224,3',
+        'The shape of the random input that the graph is run on before and after. Not given: '
+        'what the graph declares.',
+    )
+    text(
+        'calibration_images',
+        '',
+        'With eightbit: a folder of photos to take ranges from, in place of taking them each '
+        'time that the graph runs. Sub-folders count.',
+    )
+
+
+_define_flags()
+
+
+def main(values, arguments):
+    """Quantizes as the parsed flags say; raises UserError where a person must do something."""
+    command.refuse_arguments(arguments)
+    settings = _settings(values)
+    dims = _dims(values)
+    files.check_writable(values.output)
+    photos = _photos(values.calibration_images)
+    graph_data = files.read(values.input, 'graph')
+
+    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    from scripts.graphs import graph_files
+    from scripts.quantization import checks, comparison, modes
+
+    before = graph_files.parse(graph_data, values.input)
+    checks.check_graph(before, settings.output_names)
+    feeds = comparison.feeds(before, dims)
+    calibration = _calibration(before, photos) if photos else None
+    after = modes.quantize(before, settings, calibration)
+    differences = comparison.differences(before, after, settings, feeds)
+    if values.print_nodes:
+        for node in after.node:
+            print('%s %s(%s)' % (node.name, node.op, ', '.join(node.input)))
+    graph_files.write(after, values.output)
+    for line in comparison.table(before, after):
+        print(line)
+    for each in differences:
+        print(
+            '%s: on random input the two are %.3g apart at most, of values up to %.3g'
+            % (each.name, each.greatest, each.scale)
+        )
+    _LOG.info('The quantized graph is %s.', values.output)
+
+
+def _settings(values):
+    for name in ('input', 'output'):
+        if not values[name].value:
+            raise UserError('--%s is not set: give the name of a graph file' % name)
+    _check_bits(values.mode, values.bitdepth)
+    fallback = (values.quantized_fallback_min, values.quantized_fallback_max)
+    if (fallback[0] is None) != (fallback[1] is None):
+        raise UserError(
+            '--quantized_fallback_min and --quantized_fallback_max go together: give both or none'
+        )
+    pairs = [('quantized_input', (values.quantized_input_min, values.quantized_input_max))]
+    if fallback[0] is not None:
+        pairs.append(('quantized_fallback', fallback))
+    for name, (low, high) in pairs:
+        if not low < high:
+            raise UserError(
+                '--%s_min=%g and --%s_max=%g: expected the first to be smaller'
+                % (name, low, name, high)
+            )
+    for name in ('calibration_images', 'quantized_fallback_min'):
+        if values[name].present and values.mode != settings_lib.EIGHTBIT:
+            raise UserError(
+                '--%s goes with --mode=eightbit only, found --mode=%s' % (name, values.mode)
+            )
+    if values.calibration_images and fallback[0] is not None:
+        raise UserError(
+            '--calibration_images and --quantized_fallback_min both give the ranges: leave one out'
+        )
+    return settings_lib.Quantization(
+        mode=values.mode,
+        bitdepth=values.bitdepth,
+        output_names=_names(values.output_node_names),
+        strip_redundant=values.strip_redundant_quantization,
+        quantized_input=pairs[0][1] if values.quantized_input else None,
+        fallback=fallback if fallback[0] is not None else None,
+    )
+
+
+def _names(text):
+    names = [re.sub(':0$', '', name.strip()) for name in text.split(',')]
+    return [name for name in names if name]
+
+
+def _check_bits(mode, bits):
+    low, high = settings_lib.BITS[mode]
+    if not low <= bits <= high:
+        raise UserError(
+            '--bitdepth=%d: expected %s with --mode=%s'
+            % (bits, low if low == high else '%d to %d' % (low, high), mode)
+        )
+
+
+def _dims(values):
+    """Returns the shape to test with, or None: the one that the graph declares."""
+    if not values['test_input_dims'].present:
+        return None
+    try:
+        dims = [int(part) for part in values.test_input_dims.split(',')]
+    except ValueError:
+        dims = [0]
+    if min(dims) < 1:
+        raise UserError(
+            '--test_input_dims=%s: expected whole numbers from 1 on with commas '
+            'between them, such as 1,224,224,3' % values.test_input_dims
+        )
+    return dims
+
+
+def _photos(folder):
+    """Returns the sorted paths of the photos in a folder and below it; [] for no folder."""
+    if not folder:
+        return []
+    if not os.path.isdir(folder):
+        raise UserError('--calibration_images=%s: no such folder' % folder)
+    paths = [
+        os.path.join(top, name)
+        for top, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(_PHOTO_ENDINGS)
+    ]
+    if not paths:
+        raise UserError(
+            '--calibration_images=%s: no photos in it that end in %s'
+            % (folder, ', '.join(_PHOTO_ENDINGS))
+        )
+    return sorted(paths)
+
+
+def _calibration(graph_def, photos):
+    from scripts.images import graph_input
+    from scripts.quantization import modes
+
+    return modes.Calibration(photos, graph_input.read_off(graph_def))
+
+
+if __name__ == '__main__':
+    command.run(main, FLAGS)
