@@ -4,7 +4,9 @@ A command module defines its flags on a `flags.FlagValues()` of its own, so that
 can be imported into one process, and hands them to `run` with its `main`.
 """
 
+import codecs
 import copy
+import io
 import logging
 import os
 import signal
@@ -23,6 +25,7 @@ INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctr
 def run(main, flag_values):
     """Runs a command on this process's arguments and exits with its status; see `execute`."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    sys.stdout, sys.stderr = _any_name(sys.stdout), _any_name(sys.stderr)
     try:
         status = execute(main, flag_values, sys.argv)
         sys.stdout.flush()
@@ -111,6 +114,14 @@ class _ProgressFriendlyHandler(logging.Handler):
         stream = sys.stderr if warning else sys.stdout
         tqdm.write(prefix + self.format(record), file=stream)
         stream.flush()
+
+
+def _any_name(stream):
+    """Returns a text stream like `stream` that takes every file name, whatever the locale."""
+    ascii_only = codecs.lookup(stream.encoding or 'ascii').name == 'ascii'  # Containers have none.
+    encoding = 'utf-8' if ascii_only else stream.encoding
+    errors = 'surrogateescape' if encoding.lower() == 'utf-8' else 'backslashreplace'
+    return io.TextIOWrapper(stream.buffer, encoding, errors, line_buffering=True)
 
 
 def _set_up_logging():

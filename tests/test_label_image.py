@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -282,6 +283,24 @@ def test_photos_are_named_in_every_way(in_process, files, album, monkeypatch):
         'height (score=20.00000)',
         'value (score=-0.72549)',
     ]
+
+
+def test_names_of_any_bytes_are_printed_without_a_locale(in_subprocess, files, tmp_path):
+    folder = os.fsencode(str(tmp_path)) + b'/any'
+    os.mkdir(folder)
+    for name in ('caf\u00e9.png'.encode('utf-8'), b'caf\xe9.png'):
+        shutil.copy(os.fsencode(files['image']), os.path.join(folder, name))
+    environment = dict(os.environ, LC_ALL='C', PYTHONCOERCECLOCALE='0', PYTHONUTF8='0')
+    ended = in_subprocess(
+        'scripts.label_image',
+        os.fsdecode(folder),
+        *without_image(files),
+        env=environment,
+        errors='surrogateescape',
+        encoding='utf-8',
+    )
+    assert ended.status == 0, ended.err
+    assert 'caf\u00e9.png' in ended.out and 'caf\udce9.png' in ended.out
 
 
 def test_a_name_with_a_comma_or_a_star_is_taken_as_it_is(says, files, tmp_path):

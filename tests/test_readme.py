@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from scripts import label_image, quantize_graph, retrain
+from tests import pictures, stand_ins
 from tests.conftest import REPOSITORY
 
 # What CI runs itself, and what does not end by itself.
-_RUN_ELSEWHERE = ('sh scripts/demo.sh', 'sh tests/run.sh', 'tensorboard ')
+_RUN_ELSEWHERE = ('sh scripts/demo.sh', 'sh tests/run.sh', 'pip install ', 'tensorboard ')
 
 
 def readme():
@@ -33,6 +34,10 @@ def test_every_command_line_runs_as_written(tmp_path):
         shutil.copytree(os.path.join(REPOSITORY, name), str(tmp_path / name))
     # `python` is this one, as in an activated virtual environment.
     path = os.path.dirname(sys.executable) + os.pathsep + os.environ.get('PATH', '')
+    # What the README says that a person has: photos, and a network that was downloaded.
+    pictures.draw_classes(str(tmp_path / 'my_photos'), 24)
+    pictures.draw(str(tmp_path / 'photo.jpg'), pictures.COLOURS['Red'], 1)
+    stand_ins.install('mobilenet_0.50_224', str(tmp_path / 'tf_files' / 'models'))
     lines = commands()
     assert len(lines) >= 8
     for line in lines:

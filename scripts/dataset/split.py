@@ -35,7 +35,8 @@ class Split(typing.NamedTuple):
         """
         parts = (folder, file_name) if self.key == BY_NAME else (image_dir, folder, file_name)
         hashed = os.path.join(*parts).split('_nohash_')[0]
-        digest = hashlib.sha1(os.fsencode(hashed)).hexdigest()
+        # Not os.fsencode: without a locale, as in containers, Python 3.6 takes that for ASCII.
+        digest = hashlib.sha1(hashed.encode('utf-8', 'surrogateescape')).hexdigest()
         percentage = (int(digest, 16) % _HASH_RANGE) * (100.0 / (_HASH_RANGE - 1))
         if percentage < self.validation_percentage:
             return VALIDATION
