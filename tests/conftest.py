@@ -107,3 +107,16 @@ def beside_shared(shared_data, tmp_path, monkeypatch):
     os.symlink(os.path.abspath(shared_data), str(tmp_path / 'shared' / 'data'))
     (tmp_path / 'main').mkdir()
     monkeypatch.chdir(str(tmp_path / 'main'))
+
+
+@pytest.fixture(scope='session')
+def pretrained(tmp_path_factory):
+    """A stand-in for `mobilenet_0.25_128`, loaded."""
+    # Late: TensorFlow takes a second to import, and most tests do without it.
+    from scripts.networks import pretrained as pretrained_lib
+    from scripts.networks import table
+    from tests import stand_ins
+
+    folder = str(tmp_path_factory.mktemp('models'))
+    stand_ins.install('mobilenet_0.25_128', folder)
+    return pretrained_lib.load(table.find('mobilenet_0.25_128'), folder)

@@ -6,13 +6,17 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from scripts import files
 from scripts.bottlenecks import cache as cache_lib
+from scripts.errors import UserError
 from scripts.graphs.session import open_session
 from scripts.images import distort, stream
 from scripts.networks import pretrained as pretrained_lib
 from scripts.progress import Progress
 
 _LOG = logging.getLogger(__name__)
+
+_BYTES_A_VALUE = 12  # Of the text: a sign, a point, nine digits and a comma.
 
 
 def through_cache(pretrained, cache, photos):
@@ -36,6 +40,7 @@ def through_cache(pretrained, cache, photos):
     _LOG.info('%d of %d bottlenecks found in %s', found.sum(), len(photos), cache.folder)
     if found.all():
         return bottlenecks, found
+    _check_space(cache, (~found).sum())
     groups = [group for group in stream.groups(len(photos)) if not found[group].all()]
     with Progress('Bottlenecks', sum(len(found[group]) for group in groups), 'photos') as progress:
         for group, values, readable in _compute(pretrained, photos, groups):
@@ -45,6 +50,15 @@ def through_cache(pretrained, cache, photos):
             found[missing] = True
             progress.advance(len(values))
     return bottlenecks, found
+
+
+def _check_space(cache, count):
+    needed, free = count * cache.length * _BYTES_A_VALUE, files.free_bytes(cache.folder)
+    if needed > free:
+        raise UserError(
+            '%d bottlenecks need about %d MB in %s, and %d MB are free: make room or choose '
+            'another --bottleneck_dir' % (count, needed // 10**6, cache.folder, free // 10**6)
+        )
 
 
 def _compute(pretrained, photos, groups):

@@ -73,13 +73,18 @@ def import_into_graph(pretrained, pixels_tensor=None):
         graph_def = rewrite.allow_any_batch(graph_def, network.input_name)
         input_map = {network.input_name + ':0': pixels_tensor}
     (bottleneck_tensor,) = import_graph(graph_def, [network.bottleneck_name + ':0'], input_map)
-    shape = bottleneck_tensor.shape
-    length = shape.as_list()[-1] if shape.ndims else None
-    if length != network.bottleneck_length:
+    try:
+        bottleneck_tensor.set_shape([None, network.bottleneck_length])
+    except ValueError:
         raise UserError(
-            'the graph of %s gives bottlenecks of %s values at %s, expected %d: it is '
-            'another network'
-            % (network.name, length, network.bottleneck_name, network.bottleneck_length)
+            'the graph of %s gives bottlenecks of shape %s at %s, expected %d values for each '
+            'image: it is another network'
+            % (
+                network.name,
+                bottleneck_tensor.shape,
+                network.bottleneck_name,
+                network.bottleneck_length,
+            )
         )
     return bottleneck_tensor
 

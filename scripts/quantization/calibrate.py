@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
 from scripts.graphs import rewrite
+from scripts.graphs.importing import import_graph
 from scripts.images import stream
 from scripts.quantization import ranges
 
@@ -38,11 +39,10 @@ def calibrate(graph_def, graph_input, paths):
             for node in running
             for name in node.input[ranges.first_end(node) : ranges.first_end(node) + 2]
         ]
-        tensors = tf.import_graph_def(
+        tensors = import_graph(
             freed,
+            [name if ':' in name else name + ':0' for name in ends],
             {graph_input.name + ':0': pixels_tensor},
-            name='',
-            return_elements=[name if ':' in name else name + ':0' for name in ends],
         )
         return tf.reshape(tf.stack(tensors), [-1, 2])
 

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
 from scripts.graphs import build, search
+from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 
 _SEED = 1
@@ -76,11 +77,9 @@ def run(graph_def, output_names, values):
       UserError: it does not run.
     """
     graph = tf.Graph()
-    copy = tf.GraphDef()
-    copy.CopyFrom(graph_def)
+    with graph.as_default():
+        import_graph(graph_def)
     try:
-        with graph.as_default():
-            tf.import_graph_def(copy, name='')
         with open_session(graph) as session:
             return session.run(
                 [search.node_name(name) + ':0' for name in output_names],

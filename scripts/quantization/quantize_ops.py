@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build, search
+from scripts.graphs.importing import import_graph
 from scripts.quantization import constants, ranges
 
 _LAYERS = ('Conv2D', 'MatMul')
@@ -421,11 +422,9 @@ class _Pass:
 
 def _ranks(graph_def):
     """Returns a dict from each node's name to how many axes its first output has, or None."""
-    copy = tf.GraphDef()
-    copy.CopyFrom(graph_def)
     graph = tf.Graph()
     with graph.as_default():
-        tf.import_graph_def(copy, name='')
+        import_graph(graph_def)
     return {
         operation.name: operation.outputs[0].shape.ndims if operation.outputs else None
         for operation in graph.get_operations()

@@ -3,6 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build, search
+from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.quantization import constants
 
@@ -92,6 +93,6 @@ def _run(graph_def, names):
     needed = build.graph(build.reach(graph_def, names), graph_def)
     graph = tf.Graph()
     with graph.as_default():
-        tf.import_graph_def(needed, name='')
+        import_graph(needed)
     with open_session(graph) as session:
         return dict(zip(names, session.run([name + ':0' for name in names])))

@@ -11,21 +11,12 @@ from scripts.bottlenecks import cache as cache_lib
 from scripts.bottlenecks import extract
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
+from scripts.errors import UserError
 from scripts.images import distort
 from scripts.images.settings import Distortions
 from scripts.images.stream import BATCH_SIZE
-from scripts.networks import pretrained as pretrained_lib
-from scripts.networks import table
-from tests import stand_ins
 
 NAME = 'mobilenet_0.25_128'
-
-
-@pytest.fixture(scope='module')
-def pretrained(tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp('models'))
-    stand_ins.install(NAME, folder)
-    return pretrained_lib.load(table.find(NAME), folder)
 
 
 @pytest.fixture
@@ -115,3 +106,12 @@ def test_distortions_change_bottlenecks_and_are_repeatable(pretrained, photos):
     assert plain.shape == (45, 1001)
     assert (np.abs(plain - flipped).max(axis=1) > 1e-3).all()
     assert (flipped == take(Distortions(flip_left_right=True, random_brightness=10), 40)).all()
+
+
+def test_too_little_space_is_told_before_anything_is_computed(
+    pretrained, cache, photos, monkeypatch
+):
+    monkeypatch.setattr(extract.files, 'free_bytes', lambda folder: 10**5)
+    with pytest.raises(UserError, match='72 bottlenecks need about 0 MB'):
+        extract.through_cache(pretrained, cache, photos)
+    assert not os.path.exists(cache.folder)

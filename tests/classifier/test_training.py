@@ -14,11 +14,6 @@ from scripts.dataset import split
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.graphs import search
-from scripts.networks import pretrained as pretrained_lib
-from scripts.networks import table
-from tests import stand_ins
-
-NAME = 'mobilenet_0.25_128'
 
 SCALAR_TAGS = {'accuracy_1', 'cross_entropy_1'} | {
     'final_training_ops/%s/summaries/%s_1' % (variable, statistic)
@@ -31,13 +26,6 @@ HISTOGRAM_TAGS = {
     'final_training_ops/weights/summaries/histogram',
     'final_training_ops/biases/summaries/histogram',
 }
-
-
-@pytest.fixture(scope='module')
-def pretrained(tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp('models'))
-    stand_ins.install(NAME, folder)
-    return pretrained_lib.load(table.find(NAME), folder)
 
 
 @pytest.fixture
