@@ -166,6 +166,9 @@ def main(values, arguments):
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts.classifier import retraining
 
+    if values.random_seed is None:
+        seed = settings.training.random_seed
+        _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
     tested = retraining.run(settings, dataset)
     if tested is not None:
         _show_mistakes(values, dataset, tested)
@@ -238,9 +241,7 @@ def _settings(values):
     if training.random_seed is None and training.resume:
         training = training._replace(random_seed=checkpoint.random_seed(training.checkpoint_path))
     if training.random_seed is None:
-        seed = random.SystemRandom().randrange(_SEEDS)
-        _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
-        training = training._replace(random_seed=seed)
+        training = training._replace(random_seed=random.SystemRandom().randrange(_SEEDS))
     return settings_lib.Retraining(
         network=table.find(values.architecture),
         model_dir=values.model_dir,

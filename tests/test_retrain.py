@@ -452,9 +452,10 @@ def test_a_distorted_run_is_resumed_to_the_byte(bench, in_process, monkeypatch, 
 def test_a_resumed_run_keeps_its_seed_and_its_summaries(bench, in_process):
     flags = [flag for flag in bench.flags() if 'random_seed' not in flag and 'steps' not in flag]
     flags += ['--resume', '--checkpoint_path=' + os.path.join(bench.folder, 'checkpoint')]
-    assert in_process(retrain, '--how_many_training_steps=10', *flags).status == 0
+    ended = in_process(retrain, '--how_many_training_steps=10', *flags)
+    seed = int(re.search(r'--random_seed=(\d+)', ended.out).group(1))
     ended = in_process(retrain, '--how_many_training_steps=30', *flags)
-    assert ended.status == 0 and '--random_seed' not in ended.out
+    assert ended.status == 0 and '--random_seed=%d' % seed in ended.out
     train = os.path.join(bench.folder, 'summaries', 'train')
     assert len(os.listdir(train)) == 2
 
