@@ -6,10 +6,15 @@ import subprocess
 import sys
 import typing
 
+import hypothesis
 import pytest
 
 from scripts import command
 from tests import pictures
+
+# How long an example takes is no reason to fail: the machines that tests run on are shared.
+hypothesis.settings.register_profile('shared machine', deadline=None)
+hypothesis.settings.load_profile('shared machine')
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARED_DATA = os.path.join(REPOSITORY, os.pardir, 'shared', 'data')

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.evaluation import metrics
@@ -47,7 +47,6 @@ def test_cross_entropy_is_finite_where_the_true_label_gets_nothing():
     assert metrics.cross_entropy(scores, np.array([0, 1])) == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(scored())
 def test_the_best_k_hold_the_true_label_as_a_stable_sort_says(example):
     scores, truth = example
@@ -61,7 +60,6 @@ def test_the_best_k_hold_the_true_label_as_a_stable_sort_says(example):
     assert expected[0] == pytest.approx(metrics.accuracy(confusion))
 
 
-@settings(deadline=None)
 @given(scored())
 def test_calibration_counts_every_photo_and_its_error_is_the_definition(example):
     scores, truth = example
