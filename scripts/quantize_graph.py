@@ -9,19 +9,18 @@ values; round and quantize are float graphs that show what 8 bits, or fewer, wou
 """
 
 import logging
-import os
 import re
 
 from absl import flags
 
 from scripts import command, files
+from scripts.dataset import finding
 from scripts.errors import UserError
 from scripts.quantization import settings as settings_lib
 
 _LOG = logging.getLogger('scripts.quantize_graph')  # Not __name__: that is __main__ here.
 
 FLAGS = flags.FlagValues()
-_PHOTO_ENDINGS = ('.jpg', '.jpeg', '.png')
 
 
 def _define_flags():
@@ -79,7 +78,9 @@ def main(values, arguments):
     settings = _settings(values)
     dims = _dims(values)
     files.check_writable(values.output)
-    photos = _photos(values.calibration_images)
+    photos = []
+    if values.calibration_images:
+        photos = finding.image_paths([values.calibration_images])
     graph_data = files.read(values.input, 'graph')
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
@@ -172,26 +173,6 @@ def _dims(values):
             'between them, such as 1,224,224,3' % values.test_input_dims
         )
     return dims
-
-
-def _photos(folder):
-    """Returns the sorted paths of the photos in a folder and below it; [] for no folder."""
-    if not folder:
-        return []
-    if not os.path.isdir(folder):
-        raise UserError('--calibration_images=%s: no such folder' % folder)
-    paths = [
-        os.path.join(top, name)
-        for top, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(_PHOTO_ENDINGS)
-    ]
-    if not paths:
-        raise UserError(
-            '--calibration_images=%s: no photos in it that end in %s'
-            % (folder, ', '.join(_PHOTO_ENDINGS))
-        )
-    return sorted(paths)
 
 
 def _calibration(graph_def, photos):

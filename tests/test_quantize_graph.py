@@ -108,6 +108,19 @@ def test_mistakes_end_in_one_line_and_write_nothing(one_error, paths, flag, foun
     assert not os.path.exists(paths[1])
 
 
+@pytest.mark.parametrize(
+    'name, found',
+    [('none', 'no image at'), ('empty', 'has no photos'), ('damaged', 'none of the')],
+)
+def test_calibration_needs_photos(one_error, paths, tmp_path, name, found):
+    for folder in ('empty', 'damaged'):
+        (tmp_path / folder).mkdir()
+    (tmp_path / 'damaged' / 'photo.jpg').write_bytes(b'<html>')
+    photos = '--calibration_images=' + str(tmp_path / name)
+    assert found in one_error(quantize_graph, *flags(paths, '--mode=eightbit', photos))
+    assert not os.path.exists(paths[1])
+
+
 def test_empty_and_quantized_graphs_are_refused(one_error, in_process, paths, tmp_path):
     (tmp_path / 'empty.pb').write_bytes(b'')
     assert 'without nodes' in one_error(

@@ -41,7 +41,7 @@ def _expand(name):
         return [name]
     found = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
     if not found:
-        raise UserError('no image at %s: check --image' % name)
+        raise UserError('no image at %s: expected a photo, a folder of photos or a glob' % name)
     return found
 
 
