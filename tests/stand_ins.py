@@ -24,7 +24,13 @@ def mobilenet(size=128, length=1001):
         squeezed = tf.squeeze(logits, [1, 2], name='MobilenetV1/Logits/SpatialSqueeze')
         reshaped = tf.reshape(squeezed, [-1, length], name='MobilenetV1/Predictions/Reshape')
         tf.nn.softmax(reshaped, name='MobilenetV1/Predictions/Softmax')
-    return graph.as_graph_def()
+    graph_def = graph.as_graph_def()
+    for node in graph_def.node:
+        # Attributes that came after the real archives, which lack them.
+        for name in ('dilations', 'explicit_paddings'):
+            if name in node.attr:
+                del node.attr[name]
+    return graph_def
 
 
 def inception():

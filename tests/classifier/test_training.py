@@ -1,6 +1,7 @@
 """The new layer: what it learns, what its graph and summaries are called."""
 
 import contextlib
+import itertools
 import os
 
 import numpy as np
@@ -14,6 +15,7 @@ from scripts.dataset import split
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.graphs import search
+from scripts.images.settings import Distortions
 
 SCALAR_TAGS = {'accuracy_1', 'cross_entropy_1'} | {
     'final_training_ops/%s/summaries/%s_1' % (variable, statistic)
@@ -273,3 +275,38 @@ def test_early_stopping_keeps_the_best(pretrained, settings):
         train(trainer)
         unstopped = trainer._session.run('final_training_ops/weights/final_weights:0')
     assert (weights == unstopped).all()
+
+
+def test_a_resumed_distorted_run_reads_the_batches_of_an_unbroken_one(
+    pretrained, settings, monkeypatch
+):
+    streams = []
+
+    class Recorder:
+        """Stands in for the stream; keeps what it is to read, and what is taken."""
+
+        def __init__(self, _, __, choices):
+            self.choices = [path for path, _ in itertools.islice(choices, 200)]
+            self.taken = []
+            streams.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            """Nothing to close."""
+
+        def take(self, count):
+            self.taken.append(count)
+            return np.zeros((count, 1001), np.float32)
+
+    monkeypatch.setattr(training.extract, 'DistortedStream', Recorder)
+    examples = {split.TRAINING: TRAINING, split.VALIDATION: NOTHING, split.TESTING: NOTHING}
+    for steps_done in (0, 3):
+        with training.Trainer(pretrained, 3, settings) as trainer:
+            trainer._steps_done = steps_done
+            trainer.train(examples, Distortions(flip_left_right=True), checkpoint.Keeper('', {}))
+    whole, resumed = streams
+    # 60 photos are done: a batch of 32, and 28 of the next, which is read whole again.
+    assert resumed.choices[:100] == whole.choices[32:132]
+    assert whole.taken == [0] + [20] * 25 and resumed.taken == [28] + [20] * 22

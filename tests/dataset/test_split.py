@@ -18,9 +18,9 @@ def categories(split, image_dir='photos'):
 def test_the_hash_is_the_classic_one():
     digest = int(hashlib.sha1(b'tf_files/flower_photos/daisy/a.jpg').hexdigest(), 16)
     percentage = (digest % 134217728) * (100.0 / 134217727)
-    split = Split(100 - percentage, percentage - 1e-6)  # On the border of the two.
+    split = Split(100 - percentage, percentage - 1e-10)  # On the border of the two.
     assert split.category_of('tf_files/flower_photos', 'daisy', 'a.jpg') == split_lib.TESTING
-    split = Split(100 - percentage, percentage + 1e-6)
+    split = Split(100 - percentage, percentage + 1e-10)
     assert split.category_of('tf_files/flower_photos', 'daisy', 'a.jpg') == split_lib.VALIDATION
 
 
