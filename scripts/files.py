@@ -1,11 +1,16 @@
 """Writing files so that no reader ever sees half of one."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 
 from scripts.errors import UserError
+
+_PREFIX, _SUFFIX = '.writing-', '.tmp'
+
+_cleaned = set()  # The folders in which this process has looked for what others left.
 
 
 @contextlib.contextmanager
@@ -13,51 +18,69 @@ def replacing(path):
     """Gives a binary file to write; when the block ends well it takes the place of `path`.
 
     The file stands under a temporary name in the same folder until then, so that a stop at any
-    moment leaves the old `path` or the new one. The folder is made where it is missing.
+    moment leaves the old `path` or the new one. The folder is made where it is missing; what a
+    killed writer has left in it is removed.
 
     Raises:
       UserError: the folder or file cannot be written.
     """
-    temporary = None
+    folder = os.path.dirname(path) or '.'
     try:
-        folder = os.path.dirname(path) or '.'
         os.makedirs(folder, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix='.writing-', suffix='.tmp', dir=folder)
-        os.close(handle)
-        with open(temporary, 'wb') as file:
+        with _writing_in(folder), _temporary_file(folder) as file:
             yield file
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner reads.
-        os.replace(temporary, path)
-        temporary = None
+            file.close()
+            os.chmod(file.name, 0o666 & ~_umask())  # mkstemp makes files that only the owner reads.
+            os.replace(file.name, path)
     except OSError as error:
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
 
 
 @contextlib.contextmanager
-def replacing_folder(folder):
-    """Gives the path of a folder to make; when the block ends well it takes the place of `folder`.
-
-    Raises:
-      UserError: the folder cannot be written.
-    """
-    parent, name = os.path.split(os.path.abspath(folder))
-    work = None
+def _temporary_file(folder):
+    """Gives a new file in a folder; what still has its name at the end is removed."""
+    handle, path = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
+    os.close(handle)
     try:
-        os.makedirs(parent, exist_ok=True)
-        work = tempfile.mkdtemp(prefix='.writing-', suffix='.tmp', dir=parent)
-        new, old = os.path.join(work, name), os.path.join(work, 'old')
-        yield new
-        if os.path.isdir(folder):
-            os.rename(folder, old)
-        os.rename(new, folder)
-    except OSError as error:
-        raise UserError('cannot write %s: %s' % (folder, error.strerror or error))
+        with open(path, 'wb') as file:
+            yield file
     finally:
-        if work is not None:
-            shutil.rmtree(work)
+        _remove(path)
+
+
+@contextlib.contextmanager
+def _writing_in(folder):
+    """Holds a lock on a folder that all its writers share.
+
+    Who has that lock alone knows that nobody is writing, and that the temporary files there are
+    those of writers that were killed.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if folder not in _cleaned and _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            for name in os.listdir(folder):
+                if name.startswith(_PREFIX) and name.endswith(_SUFFIX):
+                    _remove(os.path.join(folder, name))
+            _cleaned.add(folder)
+        _lock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle, kind):
+    """Returns whether the lock was had. Where a file system has none, nobody cleans up."""
+    try:
+        fcntl.flock(handle, kind)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path):
+    # It may have its final name by now; and what cannot be removed does no harm.
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def write(path, data):

@@ -18,7 +18,7 @@ class Progress:
     def __init__(self, what, total, unit):
         self._what, self._total, self._unit = what, total, unit
         self._done = 0
-        self._last_line = time.time()
+        self._last_line = time.monotonic()
         self._bar = None
 
     def __enter__(self):
@@ -44,8 +44,8 @@ class Progress:
         self._done += count
         if self._bar is not None:
             self._bar.update(count)
-        elif time.time() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.time()
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
             of_total = ' of %d' % self._total if self._total else ''
             # Not with the results on standard output, which may be read by a program.
             print('%s: %d%s %s' % (self._what, self._done, of_total, self._unit), file=sys.stderr)

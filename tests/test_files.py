@@ -1,6 +1,8 @@
 """Files are whole or not there."""
 
 import os
+import shutil
+import signal
 import stat
 
 import pytest
@@ -25,6 +27,47 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         raise ZeroDivisionError
     assert files.read(path, 'thing') == b'old'
     assert os.listdir(str(tmp_path)) == ['file']
+
+
+def leave_behind(folder):
+    """Writes as a process that is killed in the middle does; returns where its half file is."""
+    process = os.fork()
+    if not process:
+        with files.replacing(str(folder / 'file')) as file:
+            file.write(b'half of the n')
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)
+    (name,) = set(os.listdir(str(folder))) - {'file'}
+    return folder / name
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path):
+    half = leave_behind(tmp_path)
+    files.write(str(tmp_path / 'another'), b'')
+    assert not half.exists()
+    assert os.listdir(str(tmp_path)) == ['another']
+
+
+def test_what_others_are_writing_stays(tmp_path):
+    path = str(tmp_path / 'file')
+    half = leave_behind(tmp_path)
+    with files.replacing(str(tmp_path / 'slow')) as slow:
+        assert not half.exists()
+        process = os.fork()
+        if not process:
+            files._cleaned.clear()  # As in a process that has just begun.
+            files.write(path, b'fast')
+            os._exit(0)
+        assert os.waitpid(process, 0)[1] == 0
+        slow.write(b'in the end')
+    assert files.read(str(tmp_path / 'slow'), 'thing') == b'in the end'
+    assert files.read(path, 'thing') == b'fast'
+
+
+def test_a_folder_that_goes_away_is_told(tmp_path):
+    folder = tmp_path / 'folder'
+    with pytest.raises(UserError, match='cannot write'), files.replacing(str(folder / 'file')):
+        shutil.rmtree(str(folder))
 
 
 def test_others_may_read_what_is_written(tmp_path):

@@ -24,7 +24,7 @@ def test_elsewhere_a_line_comes_every_so_often(monkeypatch):
     lines = io.StringIO()
     monkeypatch.setattr(sys, 'stderr', lines)
     now = [100.0]
-    monkeypatch.setattr(progress.time, 'time', lambda: now[0])
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
     with progress.Progress('Reading', 10, 'photos') as bar:
         for _ in range(4):
             now[0] += 5

@@ -201,10 +201,11 @@ def _read_record(cache, folder):
     origins = {}
     for line in filter(None, lines):
         try:
-            name, photo_bytes, mtime_ns, sha256, crc32 = json.loads(line.decode('ascii'))
-        except ValueError:  # Torn by a stop; the file that it speaks of was not written yet.
+            name, *origin = json.loads(line.decode('ascii'))
+            origins[name] = _Origin(*origin)
+        except (ValueError, TypeError, RecursionError):
+            # Torn by a stop, and then the file that it speaks of was not written yet; or damaged.
             continue
-        origins[name] = _Origin(photo_bytes, mtime_ns, sha256, crc32)
     return origins
 
 

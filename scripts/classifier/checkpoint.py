@@ -68,7 +68,7 @@ class Keeper:
 
     def __init__(self, path, same):
         self._path, self._same = path, same
-        self._saved = time.time()
+        self._saved = time.monotonic()
 
     def load(self):
         """Returns the `Checkpoint` to go on from, or None; see `load`."""
@@ -76,13 +76,13 @@ class Keeper:
 
     def due(self):
         """Returns whether it is time to save: not so often that training would wait for it."""
-        return bool(self._path) and time.time() - self._saved >= SECONDS_BETWEEN
+        return bool(self._path) and time.monotonic() - self._saved >= SECONDS_BETWEEN
 
     def save(self, checkpoint):
         """Saves a `Checkpoint` where there is a path."""
         if self._path:
             save(self._path, checkpoint, self._same)
-            self._saved = time.time()
+            self._saved = time.monotonic()
 
 
 def identity(settings, pretrained, dataset):

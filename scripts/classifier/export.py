@@ -5,6 +5,7 @@ import re
 import sys
 
 import tensorflow.compat.v1 as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.lite.python.convert import ConverterError
 
 from scripts import files
@@ -12,11 +13,12 @@ from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 from scripts.graphs import rewrite, search
 from scripts.graphs.importing import import_graph
-from scripts.graphs.session import open_session
 from scripts.images import pixels
 
 # TensorFlow Serving takes and gives names that end so as base64.
 _IMAGE_BYTES = 'image_bytes'
+
+_SAVED_MODEL = tf.saved_model.constants.SAVED_MODEL_FILENAME_PB
 
 
 def freeze(session, pretrained, final_tensor_name):
@@ -76,25 +78,32 @@ def write_saved_model(graph_def, graph_input, output_name, labels, folder):
     signature = tf.saved_model.predict_signature_def(
         {_IMAGE_BYTES: contents_tensor}, {'scores': scores_tensor, 'labels': labels_tensor}
     )
+    saved_model = saved_model_pb2.SavedModel(
+        saved_model_schema_version=tf.saved_model.constants.SAVED_MODEL_SCHEMA_VERSION
+    )
+    meta_graph = saved_model.meta_graphs.add()
+    # Collections are for training, and are written in another order each time.
+    meta_graph.CopyFrom(tf.train.export_meta_graph(graph=graph, collection_list=[]))
+    meta_graph.meta_info_def.tags.append(tf.saved_model.tag_constants.SERVING)
     key = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-    with files.replacing_folder(folder) as temporary, open_session(graph) as session:
-        builder = tf.saved_model.Builder(temporary)
-        builder.add_meta_graph_and_variables(
-            session, [tf.saved_model.tag_constants.SERVING], {key: signature}
-        )
-        builder.save()
+    meta_graph.signature_def[key].CopyFrom(signature)
+    # Without variables that one file is all. TensorFlow's own builder does not write it at once.
+    files.write(
+        os.path.join(folder, _SAVED_MODEL), saved_model.SerializeToString(deterministic=True)
+    )
 
 
 def check_saved_model_dir(folder):
     """Raises UserError unless a SavedModel may be written at `folder`, in place of one at most."""
     files.check_folder_writable(folder)
-    if os.path.isdir(folder) and os.listdir(folder):
-        foreign = sorted(set(os.listdir(folder)) - {'saved_model.pb', 'variables', 'assets'})
-        if foreign:
-            raise UserError(
-                '--saved_model_dir=%s would be replaced, and it holds %s, which is no part of a '
-                'SavedModel: choose another folder' % (folder, foreign[0])
-            )
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name != _SAVED_MODEL and not name.startswith('.'):
+                raise UserError(
+                    '--saved_model_dir=%s holds %s, which is no part of a SavedModel as retrain '
+                    'writes it: choose another folder'
+                    % (folder, os.path.relpath(os.path.join(place, name), folder))
+                )
 
 
 def write_lite(graph_def, graph_input, output_name, labels, path):

@@ -202,6 +202,17 @@ def test_a_torn_record_harms_no_other_line(cache, photos, kept):
     assert load(cache, photos)[1] == [False, True, False, True]
 
 
+@pytest.mark.parametrize(
+    'line',
+    [b'7', b'null', b'[]', b'[["0.jpg"], 1, 2, "x", 3]', b'["0.jpg"]', b'[' * 99999, b'\xff'],
+)
+def test_a_damaged_line_of_a_record_harms_no_other(cache, photos, line):
+    cache_lib.store(cache, photos, VALUES)
+    with open(cache.record_path('a'), 'ab') as file:
+        file.write(b'\n' + line + b'\n')
+    assert load(cache, photos)[1] == [True] * 4
+
+
 def test_a_cache_that_cannot_be_written_is_told(cache, photos):
     with open(cache.folder, 'w'):
         pass

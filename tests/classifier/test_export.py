@@ -42,12 +42,15 @@ def scores(graph_def, paths):
 
 @pytest.fixture
 def saved_model(graph_def, tmp_path):
-    folder = str(tmp_path / 'serving' / '1')
+    folder = tmp_path / 'serving' / '1'
     graph_input = graph_input_lib.read_off(graph_def)
+    written = []
     for _ in range(2):  # The second one takes the place of the first.
-        export.write_saved_model(graph_def, graph_input, OUTPUT, LABELS, folder)
-    assert os.listdir(os.path.dirname(folder)) == ['1']
-    return folder
+        export.write_saved_model(graph_def, graph_input, OUTPUT, LABELS, str(folder))
+        written.append((folder / 'saved_model.pb').read_bytes())
+    assert written[0] == written[1]
+    assert os.listdir(str(folder)) == ['saved_model.pb']
+    return str(folder)
 
 
 def test_a_saved_model_gives_the_scores_of_encoded_photos(saved_model, paths, scores):
@@ -103,9 +106,11 @@ def test_the_saved_model_tool_shows_and_runs_it(saved_model, paths, scores, tmp_
 def test_a_folder_of_anything_else_is_not_replaced(tmp_path):
     export.check_saved_model_dir(str(tmp_path))
     (tmp_path / 'saved_model.pb').write_bytes(b'')
+    (tmp_path / '.writing-killed.tmp').write_bytes(b'')
     export.check_saved_model_dir(str(tmp_path))
-    (tmp_path / 'thesis.txt').write_bytes(b'')
-    with pytest.raises(UserError, match='thesis.txt, which is no part of a SavedModel'):
+    (tmp_path / 'variables').mkdir()
+    (tmp_path / 'variables' / 'thesis.txt').write_bytes(b'')
+    with pytest.raises(UserError, match='variables/thesis.txt, which is no part of a SavedModel'):
         export.check_saved_model_dir(str(tmp_path))
 
 
