@@ -20,6 +20,7 @@ import zlib
 import numpy as np
 
 from scripts import files
+from scripts.bottlenecks import values as values_lib
 from scripts.errors import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -50,6 +51,10 @@ class Cache(typing.NamedTuple):
         """Returns the path of the record of a class folder."""
         return os.path.join(self.folder, folder, self.architecture + '.record')
 
+    def values_path(self):
+        """Returns the path of the binary file."""
+        return os.path.join(self.folder, self.architecture + '.values')
+
 
 class _Origin(typing.NamedTuple):
     """What a text file was made of."""
@@ -58,6 +63,19 @@ class _Origin(typing.NamedTuple):
     photo_mtime_ns: int
     sha256: str
     crc32: int
+
+
+class Loaded(typing.NamedTuple):
+    """What the cache holds of a list of photos.
+
+    found: bool array, one for each photo.
+    digests: V16 array of the digests of the texts that were found, zeros for the others.
+    known_digests: V16 array, what the binary file holds: the same, where it is up to date.
+    """
+
+    found: np.ndarray
+    digests: np.ndarray
+    known_digests: np.ndarray
 
 
 def to_text(bottleneck):
@@ -86,15 +104,16 @@ def load(cache, photos, bottlenecks):
       bottlenecks: float32 array `[len(photos), length]`; the rows that are found are filled in.
 
     Returns:
-      bool array `[len(photos)]`: which rows were found. Files that are damaged, or made from a
-      photo or a network that has changed, count as not found, with a warning.
+      A `Loaded`. Files that are damaged, or made from a photo or a network that has changed, count
+      as not found, with a warning.
     """
     records = {folder: _read_record(cache, folder) for folder in {p.folder for p in photos}}
-    found = np.zeros(len(photos), np.bool_)
+    parse = _Parser(cache)
+    found, digests = np.zeros(len(photos), np.bool_), values_lib.no_digests(len(photos))
     problems, unrecorded = [], []
     for row, photo in enumerate(photos):
         try:
-            with open(cache.path(photo), 'rb') as file:
+            with open(cache.path(photo), 'rb', buffering=0) as file:
                 data = file.read()
         except FileNotFoundError:
             continue
@@ -103,11 +122,12 @@ def load(cache, photos, bottlenecks):
                 'cannot read the bottleneck file %s: %s' % (error.filename, error.strerror)
             )
         origin = records[photo.folder].get(photo.file_name)
-        values, problem = _check(cache, photo, data, origin)
+        problem = _problem(cache, photo, data, origin)
+        if not problem:
+            digests[row], problem = parse(data, bottlenecks[row])
         if problem:
             problems.append('%s %s' % (cache.path(photo), problem))
             continue
-        bottlenecks[row] = values
         found[row] = True
         if origin is None:
             unrecorded.append((photo, data))
@@ -120,7 +140,40 @@ def load(cache, photos, bottlenecks):
             cache.folder,
         )
         _adopt(cache, unrecorded)
-    return found
+    return Loaded(found, digests, parse.known_digests)
+
+
+class _Parser:
+    """Turns texts into values; those that the binary file knows are not read as numbers."""
+
+    def __init__(self, cache):
+        self._length = cache.length
+        self.known_digests, self._known = values_lib.read(cache.values_path(), cache.length)
+        self._rows = {digest: row for row, digest in enumerate(self.known_digests.tolist())}
+
+    def __call__(self, text, bottleneck):
+        """Fills in a row; returns the digest of the text, and what is wrong with it or None."""
+        digest = values_lib.digest(text)
+        row = self._rows.get(digest)
+        values = from_text(text, self._length) if row is None else self._known[row]
+        if values is None:
+            return digest, 'is damaged: expected %d numbers with commas between them' % self._length
+        bottleneck[:] = values
+        return digest, None
+
+
+def save_values(cache, digests, bottlenecks):
+    """Writes the binary file; where that cannot be, the next run takes longer, with a warning.
+
+    Args:
+      cache: a `Cache`.
+      digests: V16 array `[n]`, from `load` and `store`.
+      bottlenecks: float32 array `[n, length]`.
+    """
+    try:
+        values_lib.write(cache.values_path(), digests, bottlenecks)
+    except UserError as error:
+        _LOG.warning('%s: the next run takes longer to read the text files', error)
 
 
 def store(cache, photos, bottlenecks):
@@ -131,6 +184,9 @@ def store(cache, photos, bottlenecks):
       photos: list of `Photo`.
       bottlenecks: float32 array `[len(photos), length]`.
 
+    Returns:
+      The digests of the texts, V16 array `[len(photos)]`.
+
     Raises:
       UserError: they cannot be written.
     """
@@ -138,6 +194,7 @@ def store(cache, photos, bottlenecks):
     append_records(cache, photos, texts)
     for photo, text in zip(photos, texts):
         files.write(cache.path(photo), text)
+    return values_lib.digests(texts)
 
 
 def append_records(cache, photos, texts):
@@ -165,20 +222,18 @@ def _adopt(cache, unrecorded):
         _LOG.warning('%s: changes of these photos will go unnoticed', error)
 
 
-def _check(cache, photo, data, origin):
-    """Returns the values and None, or None and what is wrong."""
-    if origin is not None:
-        present = _present_origin(cache, photo, data)
-        if present.sha256 != origin.sha256:
-            return None, 'was made by another version of the network'
-        if present[:2] != origin[:2]:
-            return None, 'was made from another version of the photo'
-        if present.crc32 != origin.crc32:
-            return None, 'is not what was written there'
-    values = from_text(data, cache.length)
-    if values is None:
-        return None, 'is damaged: expected %d numbers with commas between them' % cache.length
-    return values, None
+def _problem(cache, photo, text, origin):
+    """Returns why a text is not the bottleneck of a photo as it is now, or None."""
+    if origin is None:
+        return None
+    present = _present_origin(cache, photo, text)
+    if present.sha256 != origin.sha256:
+        return 'was made by another version of the network'
+    if present[:2] != origin[:2]:
+        return 'was made from another version of the photo'
+    if present.crc32 != origin.crc32:
+        return 'is not what was written there'
+    return None
 
 
 def _present_origin(cache, photo, text):

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts import files
 from scripts.bottlenecks import cache as cache_lib
+from scripts.bottlenecks import values as values_lib
 from scripts.errors import UserError
 from scripts.graphs.session import open_session
 from scripts.images import distort, stream
@@ -16,7 +17,7 @@ from scripts.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 
-_BYTES_A_VALUE = 12  # Of the text: a sign, a point, nine digits and a comma.
+_BYTES_A_VALUE = 16  # Of the text: a sign, a point, nine digits and a comma; and a float32.
 
 
 def through_cache(pretrained, cache, photos):
@@ -35,21 +36,38 @@ def through_cache(pretrained, cache, photos):
       float32 array `[len(photos), bottleneck_length]`, and a bool array `[len(photos)]` that is
       False for the photos that cannot be read.
     """
-    bottlenecks = np.empty((len(photos), cache.length), np.float32)
-    found = cache_lib.load(cache, photos, bottlenecks)
+    bottlenecks = values_lib.zeros(cache.folder, (len(photos), cache.length))
+    found, digests, known_digests = cache_lib.load(cache, photos, bottlenecks)
     _LOG.info('%d of %d bottlenecks found in %s', found.sum(), len(photos), cache.folder)
-    if found.all():
-        return bottlenecks, found
-    _check_space(cache, (~found).sum())
+    if not found.all():
+        _check_space(cache, (~found).sum())
+        _compute_missing(pretrained, cache, photos, (bottlenecks, found, digests))
+    if digests.tobytes() != known_digests.tobytes():
+        cache_lib.save_values(cache, digests, bottlenecks)
+    return bottlenecks, found
+
+
+def _compute_missing(pretrained, cache, photos, arrays):
+    """Computes, stores and fills in the rows of bottlenecks, found and digests that are missing."""
+    bottlenecks, found, digests = arrays
     groups = [group for group in stream.groups(len(photos)) if not found[group].all()]
-    with Progress('Bottlenecks', sum(len(found[group]) for group in groups), 'photos') as progress:
+
+    def computed():
         for group, values, readable in _compute(pretrained, photos, groups):
             missing = np.arange(group.start, group.stop)[~found[group] & readable]
             bottlenecks[missing] = values[missing - group.start]
-            cache_lib.store(cache, [photos[row] for row in missing], bottlenecks[missing])
             found[missing] = True
+            yield missing
             progress.advance(len(values))
-    return bottlenecks, found
+
+    def store(rows):
+        digests[rows] = cache_lib.store(cache, [photos[row] for row in rows], bottlenecks[rows])
+
+    wanted = sum(group.stop - group.start for group in groups)
+    with Progress('Bottlenecks', wanted, 'photos') as progress:
+        # A batch is written while the next one is computed.
+        for _ in stream.overlapped(store, computed()):
+            pass
 
 
 def _check_space(cache, count):

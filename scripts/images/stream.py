@@ -1,5 +1,6 @@
 """Photos on disk as batches of pixels, decoded and resized in parallel."""
 
+import collections
 import logging
 import os
 from concurrent import futures
@@ -16,6 +17,7 @@ BATCH_SIZE = 32
 
 _BLANK_PATH = ''  # In the place of a photo that cannot be read; its pixels are zeros.
 _BATCHES_AHEAD = 2
+_BATCHES_AT_ONCE = 2
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,17 +67,51 @@ def run(spec, build, paths):
         iterator = tf.data.make_initializable_iterator(
             batches(elements, lambda path_tensor: _load_or_blank(path_tensor, spec))
         )
-        fetched_tensor = build(iterator.get_next())
+        next_tensor = iterator.get_next()
+        pixels_tensor = tf.placeholder(tf.float32, [None, spec.height, spec.width, 3])
+        fetched_tensor = build(pixels_tensor)
     with open_session(graph) as session:
-        position = 0
-        while position < len(paths):
-            remaining = [os.fsencode(path) for batch in paths[position:] for path in batch]
+
+        def restart(remaining):
             session.run(iterator.initializer, {paths_tensor: remaining})
+
+        decoded = _decoded(paths, restart, lambda: session.run(next_tensor))
+        results = overlapped(
+            lambda batch: session.run(fetched_tensor, {pixels_tensor: batch}), decoded
+        )
+        for values, batch in zip(results, paths):
+            yield values, np.array([path != _BLANK_PATH for path in batch])
+
+
+def overlapped(function, arguments):
+    """Yields `function(argument)` for each of the arguments, in order, a few at a time.
+
+    A network does not keep all processors busy all the time: another batch fills the gaps.
+    """
+    with futures.ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
+        running = collections.deque()
+        for argument in arguments:
+            running.append(pool.submit(function, argument))
+            if len(running) > _BATCHES_AT_ONCE:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def _decoded(paths, restart, next_batch):
+    """Yields the pixels of each list of paths; in `paths`, those that cannot be read become blank.
+
+    Args:
+      paths: list of lists of str.
+      restart: takes a list of encoded paths, and begins to decode these.
+      next_batch: returns the pixels of the next BATCH_SIZE of them.
+    """
+    position = 0
+    while position < len(paths):
+        restart([os.fsencode(path) for batch in paths[position:] for path in batch])
+        while position < len(paths):
             try:
-                while position < len(paths):
-                    values = session.run(fetched_tensor)
-                    yield values, np.array([path != _BLANK_PATH for path in paths[position]])
-                    position += 1
+                batch = next_batch()
             except tf.errors.OpError:
                 # One photo fails its whole batch. With a blank in its place, and its batch mates
                 # where they were, the stream starts again from here.
@@ -85,6 +121,9 @@ def run(spec, build, paths):
                 paths[position] = [
                     _BLANK_PATH if path in unreadable else path for path in paths[position]
                 ]
+                break
+            yield batch
+            position += 1
 
 
 def report_unreadable(paths):

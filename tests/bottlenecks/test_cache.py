@@ -49,7 +49,8 @@ VALUES = np.random.RandomState(0).randn(4, LENGTH).astype(np.float32)
 
 def load(cache, photos):
     bottlenecks = np.full((len(photos), LENGTH), np.nan, np.float32)
-    found = cache_lib.load(cache, photos, bottlenecks)
+    found, digests, _ = cache_lib.load(cache, photos, bottlenecks)
+    cache_lib.save_values(cache, digests, bottlenecks)
     return bottlenecks, found.tolist()
 
 

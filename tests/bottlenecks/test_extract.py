@@ -42,6 +42,50 @@ def test_a_warm_cache_computes_nothing_and_gives_the_same(pretrained, cache, pho
     assert (warm == cold).all() and readable.all()
 
 
+def test_the_second_run_reads_no_text_as_numbers(pretrained, cache, photos, monkeypatch):
+    cold, _ = extract.through_cache(pretrained, cache, photos)
+    monkeypatch.setattr(cache_lib, 'from_text', None)
+    kept = os.stat(cache.values_path()).st_mtime_ns
+    warm, _ = extract.through_cache(pretrained, cache, photos)
+    assert (warm == cold).all()
+    backwards, _ = extract.through_cache(pretrained, cache, photos[::-1])
+    assert (backwards == cold[::-1]).all()
+    assert os.stat(cache.values_path()).st_mtime_ns != kept
+
+
+def test_an_up_to_date_binary_file_is_not_written_again(pretrained, cache, photos):
+    extract.through_cache(pretrained, cache, photos)
+    kept = os.stat(cache.values_path()).st_ino
+    extract.through_cache(pretrained, cache, photos)
+    assert os.stat(cache.values_path()).st_ino == kept
+
+
+@pytest.mark.parametrize('damage', [b'', b'1234567', b'\0' * 5000, None])
+def test_a_damaged_binary_file_is_noticed_and_made_anew(
+    pretrained, cache, photos, warnings_of, damage
+):
+    cold, _ = extract.through_cache(pretrained, cache, photos)
+    good = files.read(cache.values_path(), 'values')
+    if damage is None:
+        damage = good[:-9] + bytes([good[-9] ^ 1]) + good[-8:]
+    files.write(cache.values_path(), damage)
+    found = []
+    warned = warnings_of(lambda: found.extend(extract.through_cache(pretrained, cache, photos)))
+    assert len(warned) == 1 and cache.values_path() in warned[0] and 'made anew' in warned[0]
+    assert (found[0] == cold).all()
+    assert files.read(cache.values_path(), 'values') == good
+
+
+def test_where_the_binary_file_cannot_be_written_that_is_told_and_no_more(
+    pretrained, cache, photos, warnings_of
+):
+    os.makedirs(cache.values_path())
+    found = []
+    warned = warnings_of(lambda: found.extend(extract.through_cache(pretrained, cache, photos)))
+    assert found[1].all()
+    assert len(warned) == 2 and 'takes longer' in warned[1]
+
+
 def test_what_is_missing_is_made_as_it_was(pretrained, cache, photos):
     cold, _ = extract.through_cache(pretrained, cache, photos)
     missing = [photos[3], photos[40], photos[71]]
@@ -61,7 +105,7 @@ def test_a_stopped_run_goes_on(pretrained, cache, photos, monkeypatch, tmp_path)
         if stored:
             raise KeyboardInterrupt
         stored.append(arguments[1])
-        store(*arguments)
+        return store(*arguments)
 
     monkeypatch.setattr(cache_lib, 'store', stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -112,6 +156,6 @@ def test_too_little_space_is_told_before_anything_is_computed(
     pretrained, cache, photos, monkeypatch
 ):
     monkeypatch.setattr(extract.files, 'free_bytes', lambda folder: 10**5)
-    with pytest.raises(UserError, match='72 bottlenecks need about 0 MB'):
+    with pytest.raises(UserError, match='72 bottlenecks need about 1 MB'):
         extract.through_cache(pretrained, cache, photos)
     assert not os.path.exists(cache.folder)
