@@ -1,5 +1,6 @@
 """Running a pretrained network over photos."""
 
+import itertools
 import logging
 import os
 
@@ -102,7 +103,6 @@ class DistortedStream:
     """
 
     def __init__(self, pretrained, distortions, choices):
-        self._length = pretrained.network.bottleneck_length
         spec = pretrained.network.pixels
         graph = tf.Graph()
         with graph.as_default():
@@ -114,21 +114,26 @@ class DistortedStream:
             dataset = stream.batches(
                 elements, lambda path, draw: distort.load(path, draw, distortions, spec)
             )
-            pixels_tensor = tf.data.make_one_shot_iterator(dataset).get_next()
-            self._bottleneck_tensor = pretrained_lib.import_into_graph(pretrained, pixels_tensor)
-        self._session = open_session(graph)
-        self._ready = np.empty((0, self._length), np.float32)
+            next_tensor = tf.data.make_one_shot_iterator(dataset).get_next()
+            pixels_tensor = tf.placeholder(tf.float32, [None, spec.height, spec.width, 3])
+            bottleneck_tensor = pretrained_lib.import_into_graph(pretrained, pixels_tensor)
+        self._session = session = open_session(graph)
+        self._batches = stream.overlapped(
+            lambda pixels: session.run(bottleneck_tensor, {pixels_tensor: pixels}),
+            (session.run(next_tensor) for _ in itertools.count()),
+        )
+        self._ready = np.empty((0, pretrained.network.bottleneck_length), np.float32)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self._batches.close()
         self._session.close()
 
     def take(self, count):
         """Returns the next `count` bottlenecks, float32 `[count, bottleneck_length]`."""
         while len(self._ready) < count:
-            more = self._session.run(self._bottleneck_tensor)
-            self._ready = np.concatenate([self._ready, more])
+            self._ready = np.concatenate([self._ready, next(self._batches)])
         taken, self._ready = self._ready[:count], self._ready[count:]
         return taken
