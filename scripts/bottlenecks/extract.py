@@ -99,7 +99,7 @@ class DistortedStream:
     Args:
       pretrained: a `Pretrained`.
       distortions: `Distortions`.
-      choices: an iterator of (path, float32 `[DRAWS]`) with the photo and its random numbers.
+      choices: an endless iterator of (path, float32 `[DRAWS]`): a photo and its random numbers.
     """
 
     def __init__(self, pretrained, distortions, choices):

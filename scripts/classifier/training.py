@@ -21,7 +21,7 @@ from scripts.dataset import split
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.graphs import graph_files, search
-from scripts.graphs.session import open_session
+from scripts.graphs.session import callable_of, open_session
 from scripts.images import distort
 from scripts.images.stream import BATCH_SIZE
 from scripts.networks import pretrained as pretrained_lib
@@ -68,7 +68,14 @@ class Trainer:
             self._layer = layer_lib.add(bottleneck_tensor, label_count, settings)
             self._variables = {variable.op.name: variable for variable in tf.global_variables()}
         self._session = open_session(graph)
-        self._session.run(self._layer.initializer)
+        layer = self._layer
+        self._session.run(layer.initializer)
+        self._run_step = callable_of(
+            self._session,
+            [layer.bottleneck_input, layer.ground_truth_input, layer.step_input],
+            layer.summaries,
+            layer.train_step,
+        )
         self._steps_done = 0
         self._best = None
         self._stopped_early = False
@@ -110,10 +117,10 @@ class Trainer:
             progress = stack.enter_context(Progress('Training', steps - begin, 'steps'))
             while self._steps_done < steps and not self._stopped_early:
                 step = self._steps_done
-                feeds = self._feeds(*draw())
-                write_training(self._train_step(step, feeds), step)
+                batch = draw()
+                write_training(self._train_step(step, *batch), step)
                 if settings.evaluates(step):
-                    self._log_training(step, feeds)
+                    self._log_training(step, batch)
                     if draw_validation is not None:
                         rows = draw_validation()
                         summary, accuracy = self._validate(step, validation.take(rows))
@@ -207,18 +214,14 @@ class Trainer:
     def _feeds(self, bottlenecks, labels):
         return {self._layer.bottleneck_input: bottlenecks, self._layer.ground_truth_input: labels}
 
-    def _train_step(self, step, feeds):
+    def _train_step(self, step, bottlenecks, labels):
         """Trains one step and returns its summaries."""
-        layer = self._layer
         try:
-            summary, _ = self._session.run(
-                [layer.summaries, layer.train_step], {**feeds, layer.step_input: step}
-            )
+            return self._run_step(bottlenecks, labels, np.int32(step))
         except tf.errors.InvalidArgumentError as error:
             if 'summary histogram' not in error.message:
                 raise
             raise self._diverged(step, 'weights are')  # A histogram takes no NaN.
-        return summary
 
     def _diverged(self, step, what):
         return UserError(
@@ -226,9 +229,9 @@ class Trainer:
             % (step, what, self._settings.learning_rate)
         )
 
-    def _log_training(self, step, feeds):
+    def _log_training(self, step, batch):
         accuracy, cross_entropy = self._session.run(
-            [self._layer.accuracy, self._layer.cross_entropy], feeds
+            [self._layer.accuracy, self._layer.cross_entropy], self._feeds(*batch)
         )
         _log_step(step, 'Train accuracy = %.1f%%', accuracy * 100)
         _log_step(step, 'Cross entropy = %f', cross_entropy)

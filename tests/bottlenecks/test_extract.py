@@ -1,5 +1,6 @@
 """Running a network over photos."""
 
+import itertools
 import os
 import shutil
 
@@ -141,7 +142,7 @@ def test_unreadable_photos_are_left_out_and_change_nothing_else(
 def test_distortions_change_bottlenecks_and_are_repeatable(pretrained, photos):
     def take(distortions, count):
         draws = distort.draw(np.random.RandomState(0), 45)
-        choices = iter(zip([photo.path for photo in photos[:45]], draws))
+        choices = itertools.cycle(zip([photo.path for photo in photos[:45]], draws))
         with extract.DistortedStream(pretrained, distortions, choices) as stream:
             return np.concatenate([stream.take(count), stream.take(45 - count)])
 

@@ -216,10 +216,10 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(
     with training.Trainer(pretrained, 3, settings) as trainer:
         step = training.Trainer._train_step
 
-        def stopping(self, number, feeds):
+        def stopping(self, number, *batch):
             if number == stop:
                 raise KeyboardInterrupt
-            return step(self, number, feeds)
+            return step(self, number, *batch)
 
         monkeypatch.setattr(training.Trainer, '_train_step', stopping)
         with contextlib.suppress(KeyboardInterrupt):  # Early stopping may come first.
