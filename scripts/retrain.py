@@ -24,6 +24,7 @@ from scripts.classifier import settings as settings_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.errors import UserError
+from scripts.images import bad_images
 from scripts.images.settings import Distortions
 from scripts.networks import table
 
@@ -91,6 +92,12 @@ _whole(
     'Up to how many percent to brighten or darken training photos, at random.',
     0,
     100,
+)
+_one_of(
+    'bad_images',
+    bad_images.POLICIES,
+    'What to do with a photo that cannot be read: skip names it and leaves it out, stop ends the '
+    'run with its name.',
 )
 _text(
     'architecture',
@@ -258,6 +265,7 @@ def _settings(values):
         print_misclassified_test_images=values.print_misclassified_test_images,
         saved_model_dir=values.saved_model_dir,
         tflite_output_file=values.tflite_output_file,
+        bad_images=values.bad_images,
     )
 
 

@@ -99,7 +99,9 @@ def warnings_of(monkeypatch, caplog):
         caplog.clear()
         function()
         return [
-            record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+            record.getMessage()
+            for record in caplog.records
+            if record.levelno == logging.WARNING and record.name.startswith('scripts')
         ]
 
     return call

@@ -1,5 +1,6 @@
 """Running a pretrained network over photos."""
 
+import functools
 import itertools
 import logging
 import os
@@ -12,7 +13,7 @@ from scripts.bottlenecks import cache as cache_lib
 from scripts.bottlenecks import values as values_lib
 from scripts.errors import UserError
 from scripts.graphs.session import open_session
-from scripts.images import distort, stream
+from scripts.images import bad_images, distort, stream
 from scripts.networks import pretrained as pretrained_lib
 from scripts.progress import Progress
 
@@ -21,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 _BYTES_A_VALUE = 16  # Of the text: a sign, a point, nine digits and a comma; and a float32.
 
 
-def through_cache(pretrained, cache, photos):
+def through_cache(pretrained, cache, photos, policy=bad_images.SKIP):
     """Returns the bottlenecks of photos, from the cache where it has them.
 
     What is computed is stored batch by batch: a run that is stopped goes on where it was. A batch
@@ -32,31 +33,65 @@ def through_cache(pretrained, cache, photos):
       pretrained: a `Pretrained`.
       cache: a `cache.Cache`.
       photos: list of `Photo`.
+      policy: of `bad_images`.
 
     Returns:
       float32 array `[len(photos), bottleneck_length]`, and a bool array `[len(photos)]` that is
       False for the photos that cannot be read.
+
+    Raises:
+      UserError: a photo cannot be read, and the policy is to stop; or the network gives what is
+        no number.
     """
     bottlenecks = values_lib.zeros(cache.folder, (len(photos), cache.length))
     found, digests, known_digests = cache_lib.load(cache, photos, bottlenecks)
     _LOG.info('%d of %d bottlenecks found in %s', found.sum(), len(photos), cache.folder)
     if not found.all():
         _check_space(cache, (~found).sum())
-        _compute_missing(pretrained, cache, photos, (bottlenecks, found, digests))
+        compute = functools.partial(_compute, pretrained, policy)
+        paths = _without_known_bad(photos, found, policy)
+        _compute_missing(compute, cache, (photos, paths), (bottlenecks, found, digests))
     if digests.tobytes() != known_digests.tobytes():
         cache_lib.save_values(cache, digests, bottlenecks)
     return bottlenecks, found
 
 
-def _compute_missing(pretrained, cache, photos, arrays):
-    """Computes, stores and fills in the rows of bottlenecks, found and digests that are missing."""
+def _without_known_bad(photos, found, policy):
+    """Returns the list of the photos' paths, BLANK_PATH for those that are seen to be unreadable.
+
+    What an earlier run left out of a batch that it finished is most likely unreadable: it is looked
+    at alone, which spares computing its whole batch again.
+    """
+    left_out = [
+        photos[row].path
+        for group in stream.groups(len(photos))
+        if found[group].any()
+        for row in np.arange(len(photos))[group][~found[group]]
+    ]
+    bad = stream.report_unreadable(left_out, policy)
+    return [stream.BLANK_PATH if photo.path in bad else photo.path for photo in photos]
+
+
+def _compute_missing(compute, cache, named, arrays):
+    """Computes, stores and fills in the rows of bottlenecks, found and digests that are missing.
+
+    Args:
+      compute: takes paths and slices of them, and yields for each slice it, the values, and a bool
+        array of which are readable.
+      cache: a `cache.Cache`.
+      named: the list of `Photo`, and the list of their paths.
+      arrays: bottlenecks, found and digests, with a row for each photo.
+    """
+    photos, paths = named
     bottlenecks, found, digests = arrays
-    groups = [group for group in stream.groups(len(photos)) if not found[group].all()]
+    wanted = ~found & (np.array(paths) != stream.BLANK_PATH)
+    groups = [group for group in stream.groups(len(photos)) if wanted[group].any()]
 
     def computed():
-        for group, values, readable in _compute(pretrained, photos, groups):
-            missing = np.arange(group.start, group.stop)[~found[group] & readable]
+        for group, values, readable in compute(paths, groups):
+            missing = np.arange(group.start, group.stop)[wanted[group] & readable]
             bottlenecks[missing] = values[missing - group.start]
+            _check_numbers(bottlenecks[missing], photos[group.start])
             found[missing] = True
             yield missing
             progress.advance(len(values))
@@ -64,8 +99,8 @@ def _compute_missing(pretrained, cache, photos, arrays):
     def store(rows):
         digests[rows] = cache_lib.store(cache, [photos[row] for row in rows], bottlenecks[rows])
 
-    wanted = sum(group.stop - group.start for group in groups)
-    with Progress('Bottlenecks', wanted, 'photos') as progress:
+    count = sum(group.stop - group.start for group in groups)
+    with Progress('Bottlenecks', count, 'photos') as progress:
         # A batch is written while the next one is computed.
         for _ in stream.overlapped(store, computed()):
             pass
@@ -80,12 +115,21 @@ def _check_space(cache, count):
         )
 
 
-def _compute(pretrained, photos, groups):
-    """Yields, for each slice of photos, it, the values and a bool array of which are readable."""
+def _check_numbers(bottlenecks, photo):
+    if not np.isfinite(bottlenecks).all():
+        raise UserError(
+            'the pretrained network gives values that are no numbers for %s or a photo next to '
+            'it: the network is damaged; delete it from --model_dir, and the next run gets it anew'
+            % photo.path
+        )
+
+
+def _compute(pretrained, policy, paths, groups):
     results = stream.run(
         pretrained.network.pixels,
         lambda pixels_tensor: pretrained_lib.import_into_graph(pretrained, pixels_tensor),
-        [[photo.path for photo in photos[group]] for group in groups],
+        [paths[group] for group in groups],
+        policy,
     )
     for group, (values, readable) in zip(groups, results):
         yield group, values, readable
@@ -134,6 +178,12 @@ class DistortedStream:
     def take(self, count):
         """Returns the next `count` bottlenecks, float32 `[count, bottleneck_length]`."""
         while len(self._ready) < count:
-            self._ready = np.concatenate([self._ready, next(self._batches)])
+            try:
+                self._ready = np.concatenate([self._ready, next(self._batches)])
+            except tf.errors.OpError as error:  # All of them were readable before the first step.
+                raise UserError(
+                    'a training photo cannot be read any more: %s; start again, and it is left out'
+                    % error.message.split('\n')[0]
+                )
         taken, self._ready = self._ready[:count], self._ready[count:]
         return taken

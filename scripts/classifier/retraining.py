@@ -90,8 +90,12 @@ def _examples(settings, pretrained, dataset):
     distorted = 0
     if settings.distortions.wanted():
         distorted = sum(photo.category == split.TRAINING for photo in photos)
-    bottlenecks, readable = extract.through_cache(pretrained, cache, photos[distorted:])
-    unreadable = stream.report_unreadable([photo.path for photo in photos[:distorted]])
+    bottlenecks, readable = extract.through_cache(
+        pretrained, cache, photos[distorted:], settings.bad_images
+    )
+    unreadable = stream.report_unreadable(
+        [photo.path for photo in photos[:distorted]], settings.bad_images
+    )
     readable = np.concatenate(
         [
             np.array([photo.path not in unreadable for photo in photos[:distorted]], np.bool_),

@@ -4,6 +4,7 @@ import typing
 
 import numpy as np
 
+from scripts.images import bad_images as bad_images_lib
 from scripts.images.settings import Distortions
 from scripts.networks.table import Network
 
@@ -56,3 +57,4 @@ class Retraining(typing.NamedTuple):
     print_misclassified_test_images: bool
     saved_model_dir: str = ''
     tflite_output_file: str = ''
+    bad_images: str = bad_images_lib.SKIP

@@ -2,6 +2,12 @@
 
 import tensorflow.compat.v1 as tf
 
+from scripts.images import bad_images
+
+_GIF = b'GIF8'
+# Where a PNG holds its width and height, and a BMP its bits a pixel.
+_PNG_SIZE, _BMP_BITS = 16, 28
+
 
 def decode(contents_tensor):
     """Decodes an encoded photo: JPEG, PNG, GIF (the first frame) or BMP, whatever its name ends in.
@@ -13,27 +19,68 @@ def decode(contents_tensor):
       uint8 tensor `[height, width, 3]`, RGB. The rotation that EXIF asks for is not applied:
       pretrained networks and cached bottlenecks are the classic ones, made without it.
     """
+    is_bmp = _starts_with(contents_tensor, b'BM')
+    bits_tensor = tf.strings.substr(_head(contents_tensor, _BMP_BITS + 1), _BMP_BITS, 1)
 
-    def starts_with(magic):
-        return tf.equal(tf.substr(contents_tensor, 0, len(magic)), magic)
-
-    # DecodeJpeg goes by content and takes PNG too.
-    image_tensor = tf.cond(
-        starts_with('BM'),
-        lambda: _decode_bmp(contents_tensor),
-        lambda: tf.cond(
-            starts_with('GIF8'),
-            lambda: tf.image.decode_gif(contents_tensor)[0],
-            lambda: tf.image.decode_jpeg(contents_tensor, channels=3),
-        ),
+    # A node that has once seen a BMP refuses those of another depth: so there is a node for each.
+    image_tensor = tf.case(
+        [
+            (is_bmp & tf.equal(bits_tensor, b'\x08'), lambda: _decode_bmp(contents_tensor, 1)),
+            (is_bmp & tf.equal(bits_tensor, b'\x20'), lambda: _decode_bmp(contents_tensor, 4)),
+            (is_bmp, lambda: _decode_bmp(contents_tensor, 3)),
+            (_starts_with(contents_tensor, _GIF), lambda: tf.image.decode_gif(contents_tensor)[0]),
+            (_starts_with(contents_tensor, b'\x89PNG'), lambda: _decode_png(contents_tensor)),
+        ],
+        lambda: tf.image.decode_jpeg(contents_tensor, channels=3),
     )
     image_tensor.set_shape([None, None, 3])
     return image_tensor
 
 
-def _decode_bmp(contents_tensor):
-    # DecodeBmp gives the channels of the file, 1, 3 or 4, and does not convert.
-    image_tensor = tf.image.decode_bmp(contents_tensor)
+def read(path_tensor):
+    """Reads the photo at a path, scalar string, as contents for `decode`.
+
+    Of an animated GIF that is the first frame: the decoder takes memory for all of them.
+    """
+    contents_tensor = tf.read_file(path_tensor)
+    contents_tensor = tf.cond(
+        _starts_with(contents_tensor, _GIF),
+        lambda: tf.numpy_function(bad_images.first_frame, [contents_tensor], tf.string),
+        lambda: contents_tensor,
+    )
+    contents_tensor.set_shape([])
+    return contents_tensor
+
+
+def _starts_with(contents_tensor, magic):
+    return tf.equal(tf.strings.substr(contents_tensor, 0, len(magic)), magic)
+
+
+def _head(contents_tensor, count):
+    """Returns at least the first `count` bytes, zeros where there are fewer.
+
+    TensorFlow's substr takes the whole process down where it begins behind the end.
+    """
+    return tf.strings.join([tf.strings.substr(contents_tensor, 0, count), bytes(count)])
+
+
+def _decode_png(contents_tensor):
+    # A PNG of a few bytes can claim any size, and the decoder takes memory for it at once. JPEGs
+    # it bounds by itself.
+    head_tensor = _head(contents_tensor, _PNG_SIZE + 8)
+    size_tensor = tf.decode_raw(
+        tf.strings.substr(head_tensor, _PNG_SIZE, 8), tf.int32, little_endian=False
+    )
+    pixels_tensor = tf.reduce_prod(tf.cast(size_tensor, tf.int64))
+    with tf.control_dependencies(
+        [tf.Assert(pixels_tensor <= bad_images.MOST_PIXELS, ['PNG too large', size_tensor])]
+    ):
+        return tf.image.decode_png(contents_tensor, channels=3)
+
+
+def _decode_bmp(contents_tensor, channels):
+    # DecodeBmp gives the channels of the file, and does not convert.
+    image_tensor = tf.image.decode_bmp(contents_tensor, channels=channels)
     return tf.concat([image_tensor] * 3, axis=2)[:, :, :3]
 
 
@@ -67,4 +114,4 @@ def from_contents(contents_tensor, spec):
 
 def load(path_tensor, spec):
     """Reads the photo at a path, scalar string, as `from_contents` does its contents."""
-    return from_contents(tf.read_file(path_tensor), spec)
+    return from_contents(read(path_tensor), spec)

@@ -1,7 +1,6 @@
 """Photos on disk as batches of pixels, decoded and resized in parallel."""
 
 import collections
-import logging
 import os
 from concurrent import futures
 
@@ -9,17 +8,15 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs.session import open_session
-from scripts.images import pixels
+from scripts.images import bad_images, pixels
 
 # Large enough to keep a processor busy, small enough for a Jetson's memory. The last bits of a
 # network's output depend on the batch size, so it is the same everywhere.
 BATCH_SIZE = 32
 
-_BLANK_PATH = ''  # In the place of a photo that cannot be read; its pixels are zeros.
+BLANK_PATH = ''  # In the place of a photo that cannot be read; its pixels are zeros.
 _BATCHES_AHEAD = 2
 _BATCHES_AT_ONCE = 2
-
-_LOG = logging.getLogger(__name__)
 
 
 def groups(count):
@@ -44,20 +41,25 @@ def batches(elements, to_pixels):
     return images.batch(BATCH_SIZE).prefetch(_BATCHES_AHEAD)
 
 
-def run(spec, build, paths):
+def run(spec, build, paths, policy=bad_images.SKIP):
     """Runs photos through a graph, batch by batch, while the next ones are decoded.
 
-    A photo that cannot be read is left out with a warning.
+    A photo that cannot be read is left out with a warning, or ends the run.
 
     Args:
       spec: a `settings.PixelSpec`.
       build: takes float32 `[batch, height, width, 3]`, normalized, adds what is to be run to the
         current graph, and returns the tensor to fetch, `[batch, ...]`.
-      paths: list of lists of str, BATCH_SIZE each but for the last.
+      paths: list of lists of str, BATCH_SIZE each but for the last; BLANK_PATH in the place of a
+        photo that is known to be unreadable.
+      policy: of `bad_images`.
 
     Yields:
       For each list, the fetched values, `[batch, ...]`, and a bool array `[batch]` of which photos
       are readable; the values of others mean nothing.
+
+    Raises:
+      UserError: a photo cannot be read, and the policy is to stop.
     """
     paths = [list(batch) for batch in paths]
     graph = tf.Graph()
@@ -75,12 +77,12 @@ def run(spec, build, paths):
         def restart(remaining):
             session.run(iterator.initializer, {paths_tensor: remaining})
 
-        decoded = _decoded(paths, restart, lambda: session.run(next_tensor))
+        decoded = _decoded(paths, policy, restart, lambda: session.run(next_tensor))
         results = overlapped(
             lambda batch: session.run(fetched_tensor, {pixels_tensor: batch}), decoded
         )
         for values, batch in zip(results, paths):
-            yield values, np.array([path != _BLANK_PATH for path in batch])
+            yield values, np.array([path != BLANK_PATH for path in batch])
 
 
 def overlapped(function, arguments):
@@ -98,11 +100,12 @@ def overlapped(function, arguments):
             yield running.popleft().result()
 
 
-def _decoded(paths, restart, next_batch):
+def _decoded(paths, policy, restart, next_batch):
     """Yields the pixels of each list of paths; in `paths`, those that cannot be read become blank.
 
     Args:
       paths: list of lists of str.
+      policy: of `bad_images`.
       restart: takes a list of encoded paths, and begins to decode these.
       next_batch: returns the pixels of the next BATCH_SIZE of them.
     """
@@ -115,52 +118,70 @@ def _decoded(paths, restart, next_batch):
             except tf.errors.OpError:
                 # One photo fails its whole batch. With a blank in its place, and its batch mates
                 # where they were, the stream starts again from here.
-                unreadable = report_unreadable([path for path in paths[position] if path])
+                unreadable = report_unreadable([path for path in paths[position] if path], policy)
                 if not unreadable:
                     raise
                 paths[position] = [
-                    _BLANK_PATH if path in unreadable else path for path in paths[position]
+                    BLANK_PATH if path in unreadable else path for path in paths[position]
                 ]
                 break
+            paths[position] = _without_holes(paths[position], policy)
             yield batch
             position += 1
 
 
-def report_unreadable(paths):
+def report_unreadable(paths, policy=bad_images.SKIP):
     """Decodes each photo alone.
 
     Args:
       paths: list of str.
+      policy: of `bad_images`.
 
     Returns:
       The set of paths of photos that cannot be read; for each there is a warning with the reason.
+
+    Raises:
+      UserError: there is one, and the policy is to stop.
     """
+    if not paths:
+        return set()
     graph = tf.Graph()
     with graph.as_default():
         path_tensor = tf.placeholder(tf.string, [])
         # The shape, not the pixels: they need not come out of the graph.
-        shape_tensor = tf.shape(pixels.decode(tf.read_file(path_tensor)))
+        shape_tensor = tf.shape(pixels.decode(pixels.read(path_tensor)))
 
     def reason(path):
         try:
             session.run(shape_tensor, {path_tensor: os.fsencode(path)})
-        except tf.errors.OpError as error:
-            return error.message.split('\n')[0]
-        return None
+        except tf.errors.OpError:
+            return bad_images.why_unreadable(path)
+        return bad_images.hole_in(path)
 
     unreadable = set()
     with open_session(graph) as session, futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, why in zip(paths, pool.map(reason, paths)):
             if why is not None:
-                _LOG.warning('photo %s cannot be read and is left out: %s', path, why)
+                bad_images.report(path, why, policy)
                 unreadable.add(path)
     return unreadable
+
+
+def _without_holes(paths, policy):
+    """Returns a batch's paths with BLANK_PATH for the photos that decode, but not as they were."""
+    kept = []
+    for path in paths:
+        why = bad_images.hole_in(path) if path else None
+        if why is not None:
+            bad_images.report(path, why, policy)
+        kept.append(path if why is None else BLANK_PATH)
+    return kept
 
 
 def _load_or_blank(path_tensor, spec):
     shape = [spec.height, spec.width, 3]
     image_tensor = tf.cond(
-        tf.equal(path_tensor, _BLANK_PATH),
+        tf.equal(path_tensor, BLANK_PATH),
         lambda: tf.zeros(shape),
         lambda: pixels.load(path_tensor, spec),
     )

@@ -91,6 +91,18 @@ def test_grey_photos_get_three_channels(kind):
     assert (decoded[..., 0] == decoded[..., 1]).all() and (decoded[..., 0] == decoded[..., 2]).all()
 
 
+def test_bmps_of_every_depth_decode_one_after_the_other():
+    graph = tf.Graph()
+    with graph.as_default():
+        contents_tensor = tf.placeholder(tf.string, [])
+        image_tensor = pixels.decode(contents_tensor)
+    with open_session(graph) as session:
+        for mode in ('L', 'RGB', 'RGBA', 'RGB', 'L'):
+            data = encoded(COLOURED.convert(mode), 'BMP')
+            decoded = session.run(image_tensor, {contents_tensor: data})
+            assert (decoded == np.array(COLOURED.convert(mode).convert('RGB'))).all()
+
+
 def reds(paths):
     """Runs photos through the stream; returns its batches of the red of each first pixel."""
     spec = PixelSpec(4, 4, 0, 1)

@@ -1,0 +1,232 @@
+"""Photos that cannot be read: what is wrong with them, in a person's words. No TensorFlow here.
+
+TensorFlow decides whether it can decode a photo; what is here says why it could not, and finds the
+one kind of damage that it passes over, a hole of zero bytes in a JPEG.
+"""
+
+import logging
+import os
+import struct
+
+from scripts.errors import UserError
+
+SKIP, STOP = POLICIES = ('skip', 'stop')
+
+# Half a GiB of RGB, which is TensorFlow's own bound on a JPEG: 13,377 pixels square.
+MOST_PIXELS = 2**29 // 3
+
+_LOG = logging.getLogger(__name__)
+
+_HOLE = bytes(512)  # A sector. Files lose whole ones when a machine or a copy stops.
+_HEAD_BYTES = 16
+_BMP_BITS = (8, 24, 32)
+
+# What files begin with, and the names of their kinds.
+_READABLE = {b'\xff\xd8\xff': 'JPEG', b'\x89PNG\r\n\x1a\n': 'PNG', b'GIF8': 'GIF', b'BM': 'BMP'}
+_FOREIGN = {
+    b'II*\0': 'a TIFF image',
+    b'MM\0*': 'a TIFF image',
+    b'\0\0\0\x0cjP  ': 'a JPEG 2000 image',
+    b'8BPS': 'a Photoshop file',
+    b'%PDF': 'a PDF document',
+    b'PK\x03\x04': 'a ZIP archive',
+    b'\x1f\x8b': 'a gzip archive',
+    b'<svg': 'an SVG drawing',
+    b'<?xml': 'an XML file',
+    b'<': 'an HTML page',
+}
+_JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # Start of frame, of every coding.
+_SEQUENTIAL_FRAMES = (0xC0, 0xC1)
+_HUFFMAN_TABLES, _START_OF_SCAN = 0xC4, 0xDA
+
+
+def report(path, why, policy):
+    """Warns of a photo that is left out, or ends the run.
+
+    Args:
+      path: the photo's.
+      why: as `why_unreadable` says it.
+      policy: SKIP or STOP.
+
+    Raises:
+      UserError: the policy is STOP.
+    """
+    if policy == STOP:
+        raise UserError(
+            'photo %s cannot be read: it %s; mend it or take it away, or leave such photos out by '
+            '--bad_images=skip' % (path, why)
+        )
+    _LOG.warning('photo %s cannot be read and is left out: it %s', path, why)
+
+
+def why_unreadable(path):
+    """Returns what is wrong with a photo that TensorFlow cannot read, as in 'is empty'."""
+    try:
+        data = _read(path)
+    except FileNotFoundError:
+        return 'is not there any more'
+    except OSError as error:
+        return 'cannot be opened (%s)' % error.strerror
+    if not data.strip(b'\0'):
+        return 'holds zero bytes only' if data else 'is empty'
+    kind = next((kind for start, kind in _READABLE.items() if data.startswith(start)), None)
+    if kind is None:
+        return _why_foreign(data, path)
+    try:
+        return _WHY[kind](data) or 'is a damaged %s' % kind
+    except (struct.error, IndexError):  # Its header ends before what we look for.
+        return 'is cut short'
+
+
+def hole_in(path):
+    """Returns what is wrong with a JPEG that has a hole of zero bytes, None for other photos.
+
+    TensorFlow makes grey or coloured stripes of it without a word. Zeros are no hole where the
+    photo's own Huffman tables make a plain area of them.
+    """
+    try:
+        data = _read(path)
+        if not data.startswith(b'\xff\xd8\xff') or _HOLE not in data:
+            return None
+        segments, scan = _jpeg_segments(data)
+        end = data.find(b'\xff\xd9', scan)
+        start = data.find(_HOLE, scan, end)
+        frames = {marker for marker, _ in segments} & _JPEG_FRAMES
+        if start < 0 or not frames or not frames <= set(_SEQUENTIAL_FRAMES):
+            return None
+        # The code of zeros is a table's first. It must be 0 in each: no change of brightness, and
+        # no detail, for a block.
+        if not any(_first_symbols(segments)):
+            return None
+    except (OSError, struct.error, IndexError):
+        return None  # Whether it can be read at all is for TensorFlow to say.
+    return 'has a hole: from byte %d on it holds zeros, where a copy or a write was stopped' % start
+
+
+def first_frame(data):
+    """Returns the bytes of a GIF with its first frame alone: a decoder takes all of them at once.
+
+    Raises:
+      ValueError: it has none, or one of more than MOST_PIXELS.
+    """
+    try:
+        place = _gif_frame(data)
+        width, height = struct.unpack_from('<HH', data, place + 5)
+        if width * height > MOST_PIXELS:
+            raise ValueError('it has %d x %d pixels' % (width, height))
+        flags = data[place + 9]
+        end = place + 10 + (3 << (flags & 7) + 1 if flags & 0x80 else 0) + 1
+        end = _after_blocks(data, end)
+    except (struct.error, IndexError):
+        raise ValueError('it is cut short')
+    return data[:end] + b';'
+
+
+def _read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def _why_foreign(data, path):
+    ending = os.path.splitext(path)[1] or 'without an ending'
+    start = data[:_HEAD_BYTES].lstrip()
+    kind = next((kind for magic, kind in _FOREIGN.items() if start.startswith(magic)), None)
+    if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
+        kind = 'a WebP image'
+    elif data[4:8] == b'ftyp':
+        kind = {b'hei': 'a HEIC image', b'mif': 'a HEIC image', b'avi': 'an AVIF image'}.get(
+            data[8:11], 'a video'
+        )
+    if kind is None:
+        return 'is no JPEG, PNG, GIF or BMP: it begins with %r' % data[:_HEAD_BYTES]
+    return 'is %s named %s' % (kind, ending)
+
+
+def _why_too_large(width, height):
+    if width * height > MOST_PIXELS:
+        return 'has %d x %d pixels, and at most %d million are read' % (
+            width,
+            height,
+            MOST_PIXELS // 10**6,
+        )
+    return None
+
+
+def _why_jpeg(data):
+    segments, scan = _jpeg_segments(data)
+    for marker, payload in segments:
+        if marker in _JPEG_FRAMES:
+            height, width = struct.unpack_from('>HH', payload, 1)
+            too_large = _why_too_large(width, height)
+            if too_large:
+                return too_large
+    return None if b'\xff\xd9' in data[scan:] else 'is cut short'
+
+
+def _why_png(data):
+    too_large = _why_too_large(*struct.unpack_from('>II', data, 16))
+    return too_large or (None if b'IEND' in data else 'is cut short')
+
+
+def _why_gif(data):
+    too_large = _why_too_large(*struct.unpack_from('<HH', data, _gif_frame(data) + 5))
+    return too_large or (None if data.endswith(b';') else 'is cut short')
+
+
+def _why_bmp(data):
+    width, height, _, bits = struct.unpack_from('<iiHH', data, 18)
+    if bits not in _BMP_BITS:
+        return 'is a BMP of %d bits a pixel, and only those of 8, 24 or 32 are read' % bits
+    too_large = _why_too_large(abs(width), abs(height))
+    needed = abs(width * height) * bits // 8
+    return too_large or ('is cut short' if len(data) < needed else None)
+
+
+_WHY = {'JPEG': _why_jpeg, 'PNG': _why_png, 'GIF': _why_gif, 'BMP': _why_bmp}
+
+
+def _jpeg_segments(data):
+    """Returns the list of (marker, payload) up to the first scan, and where that scan begins.
+
+    Raises:
+      IndexError, struct.error: the file ends before.
+    """
+    segments, place = [], 2
+    while True:
+        while data[place] == 0xFF:  # Any number of them may stand before a marker.
+            place += 1
+        marker = data[place]
+        (length,) = struct.unpack_from('>H', data, place + 1)
+        segments.append((marker, data[place + 3 : place + 1 + length]))
+        place += 1 + length
+        if marker == _START_OF_SCAN:
+            return segments, place
+
+
+def _first_symbols(segments):
+    """Returns the first symbol of each Huffman table."""
+    symbols = []
+    for tables in (payload for marker, payload in segments if marker == _HUFFMAN_TABLES):
+        place = 0
+        while place < len(tables):
+            symbols.append(tables[place + 17])  # Behind its class and 16 counts of codes.
+            place += 17 + sum(tables[place + 1 : place + 17])
+    return symbols
+
+
+def _gif_frame(data):
+    """Returns where the first frame of a GIF begins, with its byte ','."""
+    flags = data[10]
+    place = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    while data[place] == ord('!'):
+        place = _after_blocks(data, place + 2)
+    if data[place] != ord(','):
+        raise IndexError
+    return place
+
+
+def _after_blocks(data, place):
+    """Returns where a GIF goes on behind the data blocks that begin at `place`."""
+    while data[place]:
+        place += 1 + data[place]
+    return place + 1

@@ -1,0 +1,135 @@
+"""Photos of every kind and with every damage, made anew for tests."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+_NOISE = np.random.RandomState(3).randint(0, 256, (90, 120, 3)).astype(np.uint8)
+_PHOTO = Image.fromarray(_NOISE)
+
+
+def encoded(image, kind, **options):
+    """Returns the bytes of a Pillow image as a file of a kind."""
+    data = io.BytesIO()
+    image.save(data, kind, **options)
+    return data.getvalue()
+
+
+def _exif_rotated():
+    # One entry: the orientation (0x112), a short (3), 6: a quarter turn.
+    exif = b'Exif\0\0II*\0\x08\0\0\0' + struct.pack('<HHHIHHI', 1, 0x112, 3, 1, 6, 0, 0)
+    return encoded(_PHOTO, 'JPEG', exif=exif)
+
+
+def png_claiming(width, height):
+    """Returns a PNG of some dozens of bytes that claims to be so large."""
+
+    def chunk(kind, data):
+        checksum = struct.pack('>I', zlib.crc32(kind + data) & 0xFFFFFFFF)
+        return struct.pack('>I', len(data)) + kind + data + checksum
+
+    header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(3000))
+    return b'\x89PNG\r\n\x1a\n' + b''.join(
+        [chunk(b'IHDR', header), chunk(b'IDAT', pixels), chunk(b'IEND', b'')]
+    )
+
+
+def jpeg_claiming(width, height):
+    """Returns a JPEG that claims to be so large."""
+    place = JPEG.index(b'\xff\xc0') + 5
+    return JPEG[:place] + struct.pack('>HH', height, width) + JPEG[place + 4 :]
+
+
+def gif_claiming(width, height):
+    """Returns a GIF whose first frame claims to be so large."""
+    place = GIF.index(b',\0\0\0\0') + 5
+    return GIF[:place] + struct.pack('<HH', width, height) + GIF[place + 4 :]
+
+
+def gif_of_frames(count, gif):
+    """Returns a GIF whose frame is repeated so many times."""
+    place = gif.index(b',\0\0\0\0')
+    return gif[:place] + gif[place:-1] * count + b';'
+
+
+def _bmp_claiming(width, height):
+    return BMP[:18] + struct.pack('<ii', width, height) + BMP[26:]
+
+
+def with_hole(data, start, count):
+    """Returns `data` with `count` zero bytes from `start` on."""
+    return data[:start] + bytes(count) + data[start + count :]
+
+
+JPEG = encoded(_PHOTO, 'JPEG')
+_PROGRESSIVE = encoded(_PHOTO, 'JPEG', progressive=True)
+PNG = encoded(_PHOTO, 'PNG')
+GIF = encoded(_PHOTO.quantize(64), 'GIF')
+BMP = encoded(_PHOTO, 'BMP')
+PLAIN_GIF = encoded(Image.new('P', (1000, 1000)), 'GIF')  # 2 kB for a million pixels.
+
+# A plain area's code is zeros where Huffman tables are a photo's own.
+PLAIN = encoded(Image.new('RGB', (1600, 1600), (250, 250, 250)), 'JPEG', optimize=True)
+
+READABLE = {
+    'JPEG': JPEG,
+    'progressive JPEG': _PROGRESSIVE,
+    'plain JPEG of zeros': PLAIN,
+    'CMYK': encoded(_PHOTO.convert('CMYK'), 'JPEG'),
+    'greyscale': encoded(_PHOTO.convert('L'), 'JPEG'),
+    'EXIF-rotated': _exif_rotated(),
+    '1 pixel': encoded(Image.new('RGB', (1, 1)), 'JPEG'),
+    '20,000 pixels wide': encoded(Image.new('RGB', (20000, 20)), 'JPEG'),
+    'junk at its end': JPEG + b'junk' * 100,
+    'PNG': PNG,
+    'PNG of 16 bits': encoded(Image.fromarray(_NOISE[:, :, 0].astype(np.uint16) * 257), 'PNG'),
+    'PNG with alpha': encoded(_PHOTO.convert('RGBA'), 'PNG'),
+    'grey PNG with alpha': encoded(_PHOTO.convert('LA'), 'PNG'),
+    'PNG with a palette': encoded(_PHOTO.quantize(64), 'PNG'),
+    'GIF': GIF,
+    'animated GIF': gif_of_frames(3, GIF),
+    'BMP': BMP,
+    'grey BMP': encoded(_PHOTO.convert('L'), 'BMP'),
+    'BMP with alpha': encoded(_PHOTO.convert('RGBA'), 'BMP'),
+}
+
+# Each with what is said of it.
+UNREADABLE = {
+    'empty': (b'', 'is empty'),
+    'zeros': (bytes(5000), 'holds zero bytes only'),
+    'JPEG cut in half': (JPEG[: len(JPEG) // 2], 'is cut short'),
+    'JPEG without its end': (JPEG[:-2], 'is cut short'),
+    'JPEG cut in its header': (JPEG[:100], 'is cut short'),
+    'JPEG of 3 bytes': (JPEG[:3], 'is cut short'),
+    'progressive JPEG cut in half': (_PROGRESSIVE[: len(_PROGRESSIVE) // 2], 'is cut short'),
+    'JPEG with a hole': (with_hole(JPEG, 4000, 2048), 'has a hole: from byte 4000 on'),
+    'JPEG with zeros to its end': (with_hole(JPEG, 4000, len(JPEG) - 4000), 'is cut short'),
+    'JPEG with a damaged header': (JPEG[:2] + b'\xff' + bytes(range(1, 200)), 'is cut short'),
+    'JPEG of no pixels': (jpeg_claiming(0, 0), 'is a damaged JPEG'),
+    'JPEG bomb': (jpeg_claiming(65000, 65000), 'has 65000 x 65000 pixels, and at most 178 million'),
+    'PNG cut in half': (PNG[: len(PNG) // 2], 'is cut short'),
+    'PNG of 10 bytes': (PNG[:10], 'is cut short'),
+    'PNG with a hole': (with_hole(PNG, 4000, 2048), 'is a damaged PNG'),
+    'PNG bomb': (png_claiming(20000, 20000), 'has 20000 x 20000 pixels'),
+    'larger PNG bomb': (png_claiming(2**31 - 1, 2**31 - 1), 'has 2147483647 x 2147483647 pixels'),
+    'GIF cut in half': (GIF[: len(GIF) // 2], 'is cut short'),
+    'GIF of 6 bytes': (GIF[:6], 'is cut short'),
+    'GIF bomb': (gif_claiming(65535, 65535), 'has 65535 x 65535 pixels'),
+    'BMP cut in half': (BMP[: len(BMP) // 2], 'is cut short'),
+    'BMP bomb': (_bmp_claiming(60000, 60000), 'has 60000 x 60000 pixels'),
+    'BMP of 1 bit': (encoded(_PHOTO.convert('1'), 'BMP'), 'is a BMP of 1 bits a pixel'),
+    'BMP of 30 bytes': (BMP[:30], 'is cut short'),
+    'BMP of 10 bytes': (BMP[:10], 'is cut short'),
+    'HTML': (b'\n<!DOCTYPE html><html></html>', 'is an HTML page named .jpg'),
+    'WebP': (b'RIFF\x24\0\0\0WEBPVP8 ' + bytes(100), 'is a WebP image named .jpg'),
+    'HEIC': (b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'is a HEIC image named .jpg'),
+    'AVIF': (b'\0\0\0\x1cftypavif\0\0\0\0', 'is an AVIF image named .jpg'),
+    'video': (b'\0\0\0\x20ftypisom\0\0\2\0', 'is a video named .jpg'),
+    'TIFF': (encoded(_PHOTO, 'TIFF'), 'is a TIFF image named .jpg'),
+    'PDF': (b'%PDF-1.4\n', 'is a PDF document named .jpg'),
+    'text': (b'not a photo', "is no JPEG, PNG, GIF or BMP: it begins with b'not a photo'"),
+}

@@ -1,0 +1,110 @@
+"""Photos of every kind are read, or left out with the reason in a person's words."""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from scripts.errors import UserError
+from scripts.images import bad_images, stream
+from scripts.images.settings import PixelSpec
+from tests.conftest import REPOSITORY
+from tests.images import photo_kinds
+
+
+def report_of(tmp_path, data, warnings_of):
+    """Returns the warnings about a photo of these bytes, and whether it counts as unreadable."""
+    path = tmp_path / 'photo.jpg'
+    path.write_bytes(data)
+    found = []
+    warned = warnings_of(lambda: found.append(stream.report_unreadable([str(path)])))
+    return warned, bool(found[0])
+
+
+@pytest.mark.parametrize('kind', sorted(photo_kinds.READABLE))
+def test_what_tensorflow_decodes_is_read_whatever_its_name(tmp_path, kind, warnings_of):
+    assert report_of(tmp_path, photo_kinds.READABLE[kind], warnings_of) == ([], False)
+
+
+@pytest.mark.parametrize('kind', sorted(photo_kinds.UNREADABLE))
+def test_a_damaged_photo_is_told_in_words(tmp_path, kind, warnings_of):
+    data, words = photo_kinds.UNREADABLE[kind]
+    warned, unreadable = report_of(tmp_path, data, warnings_of)
+    assert unreadable and len(warned) == 1
+    assert warned[0].startswith('photo %s/photo.jpg cannot be read and is left out: it ' % tmp_path)
+    assert words in warned[0] and '\n' not in warned[0]
+
+
+def test_the_plain_photo_does_hold_zeros_that_are_no_hole():
+    assert bytes(512) in photo_kinds.PLAIN
+
+
+def test_what_cannot_be_opened_is_told(tmp_path):
+    (tmp_path / 'folder.jpg').mkdir()
+    (tmp_path / 'loop.jpg').symlink_to('loop.jpg')
+    for name, words in (
+        ('none.jpg', 'is not there any more'),
+        ('folder.jpg', 'cannot be opened (Is a directory)'),
+        ('loop.jpg', 'cannot be opened (Too many levels of symbolic links)'),
+    ):
+        assert bad_images.why_unreadable(str(tmp_path / name)) == words
+
+
+def streamed(paths, policy):
+    build = lambda pixels_tensor: pixels_tensor[:, 0, 0, 0]  # noqa: E731
+    return list(stream.run(PixelSpec(4, 4, 0, 1), build, [paths], policy))
+
+
+@pytest.mark.parametrize('kind', ['HTML', 'JPEG with a hole'])
+def test_the_first_bad_photo_ends_the_run_with_its_name(tmp_path, kind):
+    paths = [str(tmp_path / ('%d.jpg' % number)) for number in range(5)]
+    for number, path in enumerate(paths):
+        with open(path, 'wb') as file:
+            file.write(photo_kinds.UNREADABLE[kind][0] if number in (2, 4) else photo_kinds.JPEG)
+    with pytest.raises(UserError, match='2.jpg cannot be read: it .*--bad_images=skip'):
+        streamed(paths, bad_images.STOP)
+    ((_, readable),) = streamed(paths, bad_images.SKIP)
+    assert np.flatnonzero(~readable).tolist() == [2, 4]
+
+
+def test_a_gif_keeps_its_first_frame():
+    assert bad_images.first_frame(photo_kinds.gif_of_frames(40, photo_kinds.GIF)) == photo_kinds.GIF
+    assert bad_images.first_frame(photo_kinds.GIF) == photo_kinds.GIF
+
+
+_MEMORY_PROBE = """
+import sys
+from scripts.images import stream
+from scripts.images.settings import PixelSpec
+spec = PixelSpec(4, 4, 0, 1)
+for _ in stream.run(spec, lambda pixels_tensor: pixels_tensor[:, 0, 0, 0], [sys.argv[1:]]):
+    pass
+"""
+
+
+def test_32_bombs_in_a_batch_take_no_memory(tmp_path):
+    bombs = [
+        photo_kinds.png_claiming(20000, 20000),
+        photo_kinds.png_claiming(60000, 8000),
+        photo_kinds.gif_claiming(65535, 65535),
+        photo_kinds.jpeg_claiming(65000, 65000),
+        photo_kinds.gif_of_frames(500, photo_kinds.PLAIN_GIF),
+    ]
+    paths = [str(tmp_path / ('%d.jpg' % number)) for number in range(32)]
+    for number, path in enumerate(paths):
+        with open(path, 'wb') as file:
+            file.write(bombs[number % len(bombs)])
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30))
+
+    subprocess.run(
+        [sys.executable, '-c', _MEMORY_PROBE] + paths,
+        cwd=REPOSITORY,
+        preexec_fn=limit,
+        check=True,
+        stderr=subprocess.PIPE,
+        timeout=300,
+    )
