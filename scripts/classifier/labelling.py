@@ -112,7 +112,7 @@ def score_many(graph_def, graph_input, output_name, paths):
     with _runs(graph_input, output_name):
         results = stream.run(graph_input.pixels, build, [paths[group] for group in groups])
         for group, (values, readable) in zip(groups, results):
-            _check_scores(values, output_name)
+            _check_scores(values[: len(readable)][readable[: len(values)]], output_name)
             if len(values) != len(readable):
                 raise UserError(
                     'the graph gives %d rows of scores for a batch of %d photos, so it takes them '
@@ -138,6 +138,10 @@ def _check_scores(values, output_name):
         raise UserError(
             'the node %s gives values of shape %s, expected scores of shape [1, '
             'labels]: check --output_layer' % (output_name, list(values.shape))
+        )
+    if not np.isfinite(values).all():
+        raise UserError(
+            'the node %s gives scores that are not numbers: the graph is broken' % output_name
         )
 
 

@@ -7,13 +7,14 @@ from google.protobuf.message import DecodeError
 
 from scripts import files
 from scripts.errors import UserError
+from scripts.graphs import trust
 
 
 def parse(data, origin):
     """Returns the GraphDef that the bytes `data` hold; `origin` names them in messages.
 
     Raises:
-      UserError: they hold no GraphDef, or one without nodes.
+      UserError: they hold no GraphDef, or one without nodes, or one that `trust` refuses.
     """
     graph_def = tf.GraphDef()
     try:
@@ -31,6 +32,8 @@ def parse(data, origin):
         )
     if not graph_def.node:
         raise UserError('%s holds a graph without nodes; expected a frozen graph' % origin)
+    trust.check_structure(graph_def, origin)
+    trust.drop_unknown_defaults(graph_def, origin)
     return graph_def
 
 

@@ -3,6 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
+from scripts.graphs import trust
 
 
 def import_graph(graph_def, names=(), input_map=None):
@@ -17,8 +18,9 @@ def import_graph(graph_def, names=(), input_map=None):
       The list of the named tensors.
 
     Raises:
-      UserError: TensorFlow cannot load it.
+      UserError: TensorFlow cannot load it, or `trust` refuses its operations.
     """
+    trust.check_operations(graph_def)
     copy = tf.GraphDef()
     copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
     try:

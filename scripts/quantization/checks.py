@@ -3,7 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
-from scripts.graphs import build, search
+from scripts.graphs import build, search, trust
 from scripts.quantization import constants
 
 _WHOLE = {
@@ -40,14 +40,7 @@ def check_graph(graph_def, output_names):
         )
     for name in output_names:
         search.require_node(graph_def, name, fitting)
-    nodes = search.nodes_by_name(graph_def)
     for node in graph_def.node:
-        missing = [name for name in node.input if search.node_name(name) not in nodes]
-        if missing:
-            raise UserError(
-                'node %s takes %s, which the graph does not have: the file is cut '
-                'short or was put together wrongly' % (node.name, missing[0])
-            )
         if node.op in _TRAINING or node.op.startswith(('Apply', 'ResourceApply', 'SparseApply')):
             raise UserError(
                 'node %s (%s) is for training; expected a frozen graph, in which '
@@ -63,6 +56,7 @@ def check_graph(graph_def, output_names):
                 'node %s (%s) is part of a loop; only graphs without loops can be '
                 'quantized' % (node.name, node.op)
             )
+    trust.check_operations(graph_def)
 
 
 def check_loads(graph_def):

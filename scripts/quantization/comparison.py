@@ -96,6 +96,9 @@ def differences(before, after, settings, values):
       before, after: GraphDefs.
       settings: the `settings.Quantization` between them.
       values: what `feeds` returned.
+
+    Raises:
+      UserError: one of them does not run, or gives what is no number before.
     """
     eight = values
     if settings.quantized_input:
@@ -107,11 +110,14 @@ def differences(before, after, settings, values):
             name: (value * np.float32((high - low) / 255) + np.float32(low))
             for name, value in eight.items()
         }
-    pairs = zip(
-        settings.output_names,
-        run(before, settings.output_names, values),
-        run(after, settings.output_names, eight),
-    )
+    first = run(before, settings.output_names, values)
+    for name, value in zip(settings.output_names, first):
+        if not np.isfinite(value).all():
+            raise UserError(
+                'the node %s gives values that are not numbers on random input: the graph is '
+                'broken, and nothing was written' % name
+            )
+    pairs = zip(settings.output_names, first, run(after, settings.output_names, eight))
     return [
         Difference(name, _greatest(first.astype(np.float64) - second), _greatest(first))
         for name, first, second in pairs
