@@ -83,6 +83,38 @@ def _remove(path):
         os.unlink(path)
 
 
+@contextlib.contextmanager
+def growing(path):
+    """Gives the binary file at `path`, which is kept, to write on at its end.
+
+    Another process that wants the same one waits. The folder is made where it is missing.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    file = None
+    try:
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        while file is None or not _is_at(file, path):  # Who had it may have moved or removed it.
+            if file is not None:
+                file.close()
+            file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed below.
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+    except OSError as error:
+        raise UserError('cannot write %s: %s' % (path, error.strerror or error))
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _is_at(file, path):
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def write(path, data):
     """Writes bytes to `path` through `replacing`."""
     with replacing(path) as file:

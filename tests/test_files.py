@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import stat
+import threading
+import time
 
 import pytest
 
@@ -112,3 +114,25 @@ def test_checks_tell_folders_from_files(tmp_path):
         files.check_writable(str(tmp_path))
     with pytest.raises(UserError, match='is a file'):
         files.check_folder_writable(str(tmp_path / 'file'))
+
+
+def test_a_growing_file_is_kept_and_written_by_one_at_a_time(tmp_path):
+    path = str(tmp_path / 'new' / 'file')
+    order = []
+
+    def write(text):
+        with files.growing(path) as file:
+            order.append(text)
+            file.write(text)
+
+    with files.growing(path) as file:
+        file.write(b'one ')
+        other = threading.Thread(target=write, args=(b'two',))
+        other.start()
+        time.sleep(0.1)
+        assert order == []
+        os.rename(path, path + '.done')  # The other one must not write on here.
+    other.join()
+    assert files.read(path, 'file') == b'two' and files.read(path + '.done', 'file') == b'one '
+    with pytest.raises(UserError, match='cannot write'), files.growing(str(tmp_path)):
+        pass

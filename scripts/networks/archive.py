@@ -1,10 +1,13 @@
 """Getting an archive over the network, and unpacking it without trusting it."""
 
+import gzip
 import hashlib
+import http.client
 import logging
 import os
 import posixpath
 import shutil
+import socket
 import tarfile
 import urllib.error
 import urllib.request
@@ -18,6 +21,14 @@ _LOG = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 60
+_PART = '.part'
+_PARTIAL, _NOTHING_LEFT = 206, 416  # Statuses of answers to a request for a range.
+
+_GOES_ON = 'they are kept, and the same command goes on from there'
+
+# Far above the largest archive, Inception's, of 89 MB.
+_MOST_UNPACKED_BYTES = 1 << 30
+_MOST_MEMBERS = 1000
 
 
 class DownloadError(Exception):
@@ -26,6 +37,9 @@ class DownloadError(Exception):
 
 def download(url, path, sha256):
     """Downloads `url` to `path`, whole or not at all.
+
+    What came before a connection broke is kept beside it as `<path>.part`, and the next download
+    goes on from there where the server can.
 
     Args:
       url: the address.
@@ -36,13 +50,30 @@ def download(url, path, sha256):
       DownloadError: no answer, an answer that is cut short, or other bytes than expected.
       UserError: the file cannot be written.
     """
+    with files.growing(path + _PART) as part:
+        if os.path.exists(path) and _is_whole(path, sha256):  # Another run has just got it.
+            os.unlink(part.name)
+            return
+        resumed = os.path.getsize(part.name) > 0
+        _fetch(url, part)
+        if resumed and not _is_whole(part.name, sha256):
+            _LOG.warning('the first part of %s does not fit the rest: all is fetched again', path)
+            part.truncate(0)
+            _fetch(url, part)
+        try:
+            check(part.name, sha256)
+        except DownloadError:
+            os.unlink(part.name)
+            raise
+        os.replace(part.name, path)
+
+
+def _is_whole(path, sha256):
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
-            _save(response, path, sha256)
-    except urllib.error.HTTPError as error:
-        raise DownloadError('the server answered %d %s' % (error.code, error.reason))
-    except urllib.error.URLError as error:
-        raise DownloadError(str(error.reason))
+        check(path, sha256)
+    except DownloadError:
+        return False
+    return True
 
 
 def check(path, sha256):
@@ -50,14 +81,33 @@ def check(path, sha256):
     digest = hashlib.sha256()
     try:
         with open(path, 'rb') as file:
+            if file.read(_CHUNK_BYTES).lstrip().startswith(b'<'):
+                raise DownloadError('it is a web page, such as one to sign in, and no archive')
+            file.seek(0)
             for chunk in iter(lambda: file.read(_CHUNK_BYTES), b''):
                 digest.update(chunk)
         if sha256 is not None and digest.hexdigest() != sha256:
             raise DownloadError('its SHA-256 is %s, expected %s' % (digest.hexdigest(), sha256))
+        _check_size(path)
         with tarfile.open(path, 'r:gz') as archive:
-            archive.getmembers()
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+            for count, member in enumerate(archive):
+                if count == _MOST_MEMBERS or member.size > _MOST_UNPACKED_BYTES:
+                    raise DownloadError('it unpacks to too much for an archive of a network')
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError) as error:
         raise DownloadError('it is not a whole .tgz archive (%s)' % error)
+
+
+def _check_size(path):
+    """Reads all of a .tgz, which checks its checksum too, but for one that unpacks to too much."""
+    size = 0
+    with gzip.open(path) as unpacked:
+        for chunk in iter(lambda: unpacked.read(_CHUNK_BYTES), b''):
+            size += len(chunk)
+            if size > _MOST_UNPACKED_BYTES:
+                raise DownloadError(
+                    'it unpacks to more than %d MB, too much for an archive of a network'
+                    % (_MOST_UNPACKED_BYTES >> 20)
+                )
 
 
 def unpack(path, folder):
@@ -77,35 +127,76 @@ def unpack(path, folder):
                     shutil.copyfileobj(archive.extractfile(member), file)
 
 
-def _save(response, path, sha256):
+class _SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https to what anyone on the way can change."""
+
+    def redirect_request(self, req, *details):
+        """Returns the Request to follow; raises URLError for one that is refused."""
+        address = details[-1]
+        if req.type == 'https' and not address.lower().startswith('https:'):
+            raise urllib.error.URLError('it redirects to %s, which is not https' % address)
+        return super().redirect_request(req, *details)
+
+
+def _fetch(url, part):
+    """Downloads `url` to the file `part`, or the rest of it where that holds its beginning."""
+    begun = os.path.getsize(part.name)
+    request = urllib.request.Request(url, headers={'Range': 'bytes=%d-' % begun} if begun else {})
+    try:
+        opener = urllib.request.build_opener(_SameScheme)
+        with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+            if begun and _goes_on_from(response, begun):
+                _LOG.info('Going on after the first %d bytes, which are there', begun)
+            else:
+                part.truncate(0)
+            _save(response, part)
+    except urllib.error.HTTPError as error:
+        if error.code != _NOTHING_LEFT or not begun:
+            raise DownloadError('the server answered %d %s' % (error.code, error.reason))
+        part.truncate(0)
+        _fetch(url, part)
+    except urllib.error.URLError as error:
+        raise DownloadError(str(error.reason))
+    except (socket.timeout, http.client.HTTPException, ConnectionError) as error:
+        raise DownloadError('no whole answer (%s)' % (error or type(error).__name__))
+
+
+def _goes_on_from(response, begun):
+    content_range = response.headers.get('Content-Range', '')
+    return response.status == _PARTIAL and content_range.startswith('bytes %d-' % begun)
+
+
+def _save(response, part):
     length = response.headers.get('Content-Length')
     total = int(length) if length and length.isdigit() else None
-    free = files.free_bytes(os.path.dirname(path))
+    free = files.free_bytes(os.path.dirname(part.name))
     if total and 3 * total > free:  # The archive, and beside it what it unpacks to.
         raise UserError(
             '%s needs about %d MB and only %d MB are free: make room or choose another '
-            '--model_dir' % (path, 3 * total // 10**6, free // 10**6)
+            '--model_dir' % (part.name, 3 * total // 10**6, free // 10**6)
         )
-    with files.replacing(path) as file:
-        received = _copy(response, file, total, os.path.basename(path))
-        file.flush()
-        if total is not None and received != total:
-            raise DownloadError('it ended after %d of %d bytes' % (received, total))
-        check(file.name, sha256)
+    received = _copy(response, part, total)
+    if total is not None and received != total:
+        raise DownloadError('it ended after %d of %d bytes; %s' % (received, total, _GOES_ON))
 
 
-def _copy(response, file, total, name):
+def _copy(response, part, total):
     received = 0
+    name = os.path.basename(part.name)[: -len(_PART)]
     with Progress('Downloading ' + name, total, 'B') as progress:
         while True:
             try:
-                chunk = response.read(_CHUNK_BYTES)
-            except OSError as error:  # The connection's; those of the disk are not caught here.
-                raise DownloadError('the connection broke after %d bytes (%s)' % (received, error))
+                chunk = response.read1(_CHUNK_BYTES)  # What has come, be it less.
+            except (OSError, http.client.HTTPException) as error:  # Not those of the disk.
+                raise DownloadError(
+                    'the connection broke after %d bytes (%s); %s' % (received, error, _GOES_ON)
+                )
             if not chunk:
                 return received
-            file.write(chunk)
             received += len(chunk)
+            if received > _MOST_UNPACKED_BYTES:
+                raise DownloadError('it is larger than any archive of a network')
+            part.write(chunk)
             progress.advance(len(chunk))
 
 

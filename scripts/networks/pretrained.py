@@ -122,5 +122,5 @@ def _download(network, archive_path):
         raise UserError(
             'cannot download %s: %s. Put the archive in %s by hand, or use '
             '--architecture=%s, which needs no download'
-            % (url, error, os.path.dirname(archive_path), table.SAMPLE)
+            % (url, ' '.join(str(error).split()), os.path.dirname(archive_path), table.SAMPLE)
         )

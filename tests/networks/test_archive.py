@@ -1,0 +1,197 @@
+"""Downloads that go wrong in every way, and archives that mean harm."""
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+import threading
+import time
+
+import pytest
+
+from scripts.errors import UserError
+from scripts.networks import archive, pretrained, table
+from tests.networks.test_pretrained import ARCHIVE, NETWORK, SHA256, serving, tgz, whole
+
+KNOWN = NETWORK._replace(sha256=SHA256)
+PART = 'mobilenet_v1_0.50_160_frozen.tgz.part'
+
+
+def cut_at(count):
+    """An answer that promises the archive and ends after `count` bytes."""
+    return whole(ARCHIVE[:count], promised=len(ARCHIVE))
+
+
+def ranged(handler):
+    """Answers as a server that can go on from the middle; the ranges asked for are kept."""
+    begin = int(handler.headers.get('Range', 'bytes=0-')[len('bytes=') : -1])
+    ranged.begins.append(begin)
+    if begin >= len(ARCHIVE):
+        handler.send_error(416)
+        return
+    handler.send_response(206 if begin else 200)
+    rest = ARCHIVE[begin:]
+    if begin:
+        content_range = 'bytes %d-%d/%d' % (begin, len(ARCHIVE) - 1, len(ARCHIVE))
+        handler.send_header('Content-Range', content_range)
+    handler.send_header('Content-Length', str(len(rest)))
+    handler.end_headers()
+    handler.wfile.write(rest)
+
+
+def redirect(path):
+    def answer(handler):
+        handler.send_response(302)
+        handler.send_header('Location', path)
+        handler.end_headers()
+
+    return answer
+
+
+def garbage(handler):
+    handler.wfile.write(b'nonsense\r\n\r\n')
+
+
+def silent(_):
+    """Closes without a word."""
+
+
+def hanging(handler):
+    handler.send_response(200)
+    handler.send_header('Content-Length', str(len(ARCHIVE)))
+    handler.end_headers()
+    handler.wfile.write(ARCHIVE[:100])
+    handler.wfile.flush()
+    time.sleep(1.5)
+
+
+@pytest.mark.parametrize('quarter', [0, 1, 2, 3])
+@pytest.mark.parametrize('network', [KNOWN, NETWORK], ids=['checksum', 'no checksum'])
+def test_a_cut_download_goes_on(tmp_path, quarter, network):
+    count = quarter * len(ARCHIVE) // 4
+    ranged.begins = []
+    with serving([cut_at(count), ranged]):
+        with pytest.raises(UserError, match='ended after %d of .*goes on from there' % count):
+            pretrained.load(network, str(tmp_path))
+        assert os.listdir(str(tmp_path)) == [PART]
+        pretrained.load(network, str(tmp_path))
+    assert ranged.begins == [count]
+    assert (tmp_path / PART[: -len('.part')]).read_bytes() == ARCHIVE
+    assert PART not in os.listdir(str(tmp_path))
+
+
+def test_a_server_that_cannot_go_on_begins_again(tmp_path):
+    with serving([cut_at(700), whole(ARCHIVE)]):
+        with pytest.raises(UserError):
+            pretrained.load(KNOWN, str(tmp_path))
+        pretrained.load(KNOWN, str(tmp_path))
+
+
+@pytest.mark.parametrize('network', [KNOWN, NETWORK], ids=['checksum', 'no checksum'])
+@pytest.mark.parametrize('length', [100, len(ARCHIVE), len(ARCHIVE) + 5])
+def test_a_part_of_something_else_is_not_built_on(tmp_path, network, length):
+    (tmp_path / PART).write_bytes(b'\x1f\x8b' + bytes(length - 2))
+    ranged.begins = []
+    with serving([ranged, ranged]):
+        pretrained.load(network, str(tmp_path))
+    assert ranged.begins == [length, 0]
+    assert (tmp_path / PART[: -len('.part')]).read_bytes() == ARCHIVE
+
+
+@pytest.mark.parametrize(
+    'answer, words',
+    [
+        (garbage, 'no whole answer'),
+        (silent, 'no whole answer|closed connection'),
+        (redirect('/models/elsewhere'), 'redirect'),
+        (redirect('file:///etc/passwd'), 'is not allowed'),
+        (hanging, 'broke after 100 bytes .timed out'),
+    ],
+    ids=['garbage', 'silence', 'redirect loop', 'redirect to a file', 'hang'],
+)
+def test_a_server_gone_wrong_is_one_line(tmp_path, monkeypatch, answer, words):
+    monkeypatch.setattr(archive, '_TIMEOUT_SECONDS', 0.5)
+    with serving([answer] * 12), pytest.raises(UserError, match=words) as raised:
+        pretrained.load(KNOWN, str(tmp_path))
+    assert '\n' not in str(raised.value)
+    assert set(os.listdir(str(tmp_path))) <= {PART}
+
+
+def test_a_server_that_never_answers_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, '_TIMEOUT_SECONDS', 0.5)
+    with serving([lambda _: time.sleep(1.5)]), pytest.raises(UserError, match='timed out'):
+        pretrained.load(KNOWN, str(tmp_path))
+
+
+def test_a_redirect_is_followed_but_not_from_https_to_http(tmp_path):
+    with serving([redirect('/mirror/a.tgz'), whole(ARCHIVE)]) as asked:
+        pretrained.load(KNOWN, str(tmp_path))
+    assert asked[1] == '/mirror/a.tgz'
+    request = archive.urllib.request.Request('https://here/a.tgz')
+    handler = archive._SameScheme()
+    with pytest.raises(archive.urllib.error.URLError, match='which is not https'):
+        handler.redirect_request(request, None, 302, '', {}, 'http://here/a.tgz')
+
+
+def test_two_runs_at_once_download_once(tmp_path):
+    def slowly(handler):
+        time.sleep(0.3)
+        whole(ARCHIVE)(handler)
+
+    with serving([slowly, slowly]) as asked:
+        url = table.DOWNLOAD_ROOT + 'a.tgz'
+        path = str(tmp_path / 'a.tgz')
+        runs = [
+            threading.Thread(target=archive.download, args=(url, path, SHA256)) for _ in range(2)
+        ]
+        for run in runs:
+            run.start()
+        for run in runs:
+            run.join()
+    assert len(asked) == 1 and os.listdir(str(tmp_path)) == ['a.tgz']
+
+
+def bomb_of_zeros(size):
+    """A .tgz of some kilobytes whose one file is `size` bytes."""
+    data = io.BytesIO()
+    info = tarfile.TarInfo(NETWORK.graph_file)
+    info.size = size
+    with gzip.open(data, 'wb') as packed:
+        packed.write(info.tobuf())
+        for _ in range(size >> 20):
+            packed.write(bytes(1 << 20))
+    return data.getvalue()
+
+
+def claiming(size, kind=tarfile.REGTYPE):
+    info = tarfile.TarInfo('large')
+    info.size, info.type = size, kind
+    return gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+
+BOMBS = {
+    'zeros': lambda: bomb_of_zeros(64 << 20),
+    'a size that is not there': lambda: claiming(1 << 40),
+    'a sparse file': lambda: claiming(1 << 40, tarfile.GNUTYPE_SPARSE),
+    'files without number': lambda: tgz([('f%d' % number, b'') for number in range(1100)]),
+}
+
+
+@pytest.mark.parametrize('kind', sorted(BOMBS))
+def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(archive, '_MOST_UNPACKED_BYTES', 32 << 20)
+    data = BOMBS[kind]()
+    network = NETWORK._replace(sha256=hashlib.sha256(data).hexdigest())
+    with serving([whole(data)]), pytest.raises(UserError, match='too much|not a whole'):
+        pretrained.load(network, str(tmp_path))
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_flipped_bit_is_noticed_without_a_checksum(tmp_path):
+    for place in (len(ARCHIVE) // 2, len(ARCHIVE) - 6):
+        data = bytearray(ARCHIVE)
+        data[place] ^= 1
+        (tmp_path / 'a.tgz').write_bytes(bytes(data))
+        with pytest.raises(archive.DownloadError, match='not a whole'):
+            archive.check(str(tmp_path / 'a.tgz'), None)
