@@ -9,6 +9,7 @@ import copy
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import warnings
@@ -70,6 +71,16 @@ def execute(main, flag_values, argv):
     return SUCCESS
 
 
+def printable(text):
+    """Returns a text, such as a file's name, with no line breaks and no steering of a terminal."""
+    return ''.join(each if each >= ' ' and each != '\x7f' else repr(each)[1:-1] for each in text)
+
+
+def one_line(message):
+    """Returns a message as one printable line, which some of TensorFlow's are not."""
+    return printable(re.sub(r'\s*\n\s*', ' ', message.strip()))
+
+
 def refuse_arguments(arguments):
     """Raises UserError where a command that takes only flags was given anything else."""
     if arguments:
@@ -110,9 +121,12 @@ class _ProgressFriendlyHandler(logging.Handler):
         from tqdm import tqdm  # Late: `--help` and wrong flags answer without it.
 
         warning = record.levelno >= logging.WARNING
-        prefix = 'WARNING: ' if warning else ''
+        record.args = tuple(
+            printable(each) if isinstance(each, str) else each for each in record.args or ()
+        )
+        text = 'WARNING: ' + one_line(self.format(record)) if warning else self.format(record)
         stream = sys.stderr if warning else sys.stdout
-        tqdm.write(prefix + self.format(record), file=stream)
+        tqdm.write(text, file=stream)
         stream.flush()
 
 
@@ -156,8 +170,7 @@ def _flag_help(flag):
 
 
 def _fail(name, error):
-    text = ' '.join(str(error).split())
-    print('%s: error: %s' % (name, text), file=sys.stderr)
+    print('%s: error: %s' % (name, one_line(str(error))), file=sys.stderr)
     return FAILURE
 
 

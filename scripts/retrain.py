@@ -15,6 +15,7 @@ import logging
 import os
 import random
 import re
+import shlex
 
 from absl import flags
 
@@ -185,9 +186,9 @@ def main(values, arguments):
         'See the training in TensorBoard with:\n  tensorboard --logdir %s',
         settings.output_graph,
         settings.output_labels,
-        settings.output_graph,
-        settings.output_labels,
-        settings.training.summaries_dir,
+        shlex.quote(settings.output_graph),
+        shlex.quote(settings.output_labels),
+        shlex.quote(settings.training.summaries_dir),
     )
 
 

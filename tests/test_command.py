@@ -106,3 +106,21 @@ def test_results_go_to_standard_output_and_warnings_to_standard_error(flag_value
 def test_arguments_are_refused_where_there_are_only_flags():
     with pytest.raises(UserError, match='stray'):
         command.refuse_arguments(['stray'])
+
+
+def test_a_name_cannot_break_a_line_or_steer_the_terminal(flag_values, capsys):
+    name = 'a\nWARNING: b\x1b[2J \x7f.jpg'
+    log = logging.getLogger('scripts.anything')
+
+    def main(_, __):
+        log.info('two lines:\n  %s', name)
+        log.warning('left out: %s', name)
+        raise UserError('no photo  %s' % name)
+
+    assert command.execute(main, flag_values, ['name']) == 1
+    out, err = capsys.readouterr()
+    assert out == 'two lines:\n  a\\nWARNING: b\\x1b[2J \\x7f.jpg\n'
+    assert err == (
+        'WARNING: left out: a\\nWARNING: b\\x1b[2J \\x7f.jpg\n'
+        'name: error: no photo  a WARNING: b\\x1b[2J \\x7f.jpg\n'
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from scripts import label_image, retrain
+from scripts import files, label_image, retrain
 from scripts.graphs import graph_files, search
 from tests import pictures, stand_ins
 from tests.conftest import REPOSITORY
@@ -494,3 +494,25 @@ def test_a_report_of_the_test_photos_is_written(bench, in_process):
     events = tf.train.summary_iterator(os.path.join(bench.folder, 'summaries', 'testing', name))
     tags = {value.tag for event in events for value in event.summary.value}
     assert tags == {'confusion_matrix', 'worst_mistakes'}
+
+
+def test_training_that_diverges_loses_nothing(bench, in_process, one_error):
+    checkpoint = os.path.join(bench.folder, 'checkpoint')
+    flags = dict(checkpoint_path=checkpoint, resume=True, eval_step_interval=1000)
+    assert in_process(retrain, *bench.flags(**flags)).status == 0
+    kept = [files.read(path, 'file') for path in (bench.graph, bench.labels, checkpoint)]
+    diverging = dict(
+        flags,
+        resume=False,
+        learning_rate=1e38,
+        how_many_training_steps=30,
+        intermediate_store_frequency=1,
+    )
+    line = one_error(retrain, *bench.flags(**diverging))
+    assert re.search(r'training diverged at step \d+: .* lower --learning_rate .it is 1e.38.', line)
+    assert [files.read(path, 'file') for path in (bench.graph, bench.labels, checkpoint)] == kept
+    folder = os.path.join(bench.folder, 'intermediate')
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        for node in graph_files.read(os.path.join(folder, name)).node:
+            if node.name.endswith(('final_weights', 'final_biases')):
+                assert np.isfinite(tf.make_ndarray(node.attr['value'].tensor)).all()

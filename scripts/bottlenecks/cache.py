@@ -10,6 +10,7 @@ the text files are put in place, so that a stop at any moment leaves no file tha
 it is not; a torn line is passed over.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from scripts.errors import UserError
 
 _LOG = logging.getLogger(__name__)
 _WARNINGS_SHOWN = 10
+_LONGEST_NAME = 255  # Bytes, of a file on common file systems.
 
 
 class Cache(typing.NamedTuple):
@@ -42,10 +44,12 @@ class Cache(typing.NamedTuple):
     length: int
 
     def path(self, photo):
-        """Returns the path of a `Photo`'s text file."""
-        return os.path.join(
-            self.folder, photo.folder, '%s_%s.txt' % (photo.file_name, self.architecture)
-        )
+        """Returns the path of a `Photo`'s text file; a hash stands for a name that is too long."""
+        name = '%s_%s.txt' % (photo.file_name, self.architecture)
+        encoded = photo.file_name.encode('utf-8', 'surrogateescape')
+        if len(encoded) + len(name) - len(photo.file_name) > _LONGEST_NAME:
+            name = '%s_%s.txt' % (hashlib.sha256(encoded).hexdigest(), self.architecture)
+        return os.path.join(self.folder, photo.folder, name)
 
     def record_path(self, folder):
         """Returns the path of the record of a class folder."""

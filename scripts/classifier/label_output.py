@@ -5,6 +5,8 @@ import io
 import json
 import typing
 
+from scripts.command import printable
+
 TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
 
 
@@ -39,7 +41,9 @@ def render(photos, output_format):
     if output_format == JSON:
         return json.dumps([_as_object(photo) for photo in photos], indent=1) + '\n'
     return '\n'.join(
-        '%s\n%s' % (photo.path, as_text(photo.best)) for photo in photos if photo.best is not None
+        '%s\n%s' % (printable(photo.path), as_text(photo.best))
+        for photo in photos
+        if photo.best is not None
     )
 
 

@@ -269,12 +269,20 @@ class Trainer:
             path = os.path.join(
                 self._settings.intermediate_output_graphs_dir, 'intermediate_%d.pb' % step
             )
+            self._finite_variables(step)
             graph_files.write(self.frozen_graph(), path)
             _LOG.info('Intermediate graph written to %s', path)
 
     def _checkpoint(self):
-        variables = self._session.run(self._variables)
+        variables = self._finite_variables(self._steps_done - 1)
         return Checkpoint(self._steps_done, variables, self._best, self._stopped_early)
+
+    def _finite_variables(self, step):
+        """Returns the variables' values after a step; raises UserError where one is no number."""
+        values = self._session.run(self._variables)
+        if not all(np.isfinite(value).all() for value in values.values()):
+            raise self._diverged(step, 'weights are')
+        return values
 
     def _set_variables(self, values):
         for name, variable in self._variables.items():

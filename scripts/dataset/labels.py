@@ -1,9 +1,12 @@
 """Labels: from folder names, and as the text file that goes with a graph."""
 
+import logging
 import re
 
 from scripts import files
 from scripts.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 
 def label_of(folder):
@@ -30,13 +33,23 @@ def read(path):
     """Returns the list of labels in the file at `path`, one a line.
 
     Raises:
-      UserError: the file cannot be read, is not text, or holds no label.
+      UserError: the file cannot be read, is not text, or has no label in some line.
     """
     try:
         text = files.read(path, 'labels file').decode('utf-8-sig')
     except UnicodeDecodeError:
         raise UserError('%s is not a labels file: expected UTF-8 text, one label a line' % path)
-    labels = [line.strip() for line in text.rstrip().splitlines()]
+    labels = [line.strip() for line in re.split('\r\n|\r|\n', text.rstrip())]
+    labels = labels if any(labels) else []
     if not labels:
         raise UserError('%s holds no labels: expected one label a line' % path)
+    if '' in labels:
+        raise UserError(
+            'line %d of %s is empty, and labels count by lines: write the label there, or take the '
+            'line out' % (labels.index('') + 1, path)
+        )
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        lines = [str(number) for number, label in enumerate(labels, 1) if label == twice]
+        _LOG.warning('lines %s of %s are the same label: %s', ' and '.join(lines), path, twice)
     return labels

@@ -119,10 +119,12 @@ def _photo_names(image_dir):
             '--image_dir is not set: give the folder that holds one sub-folder of '
             'photos for each class'
         )
-    names = {}
+    names, beside = {}, []
     try:
         for entry in os.scandir(image_dir):
-            if entry.is_dir() and not entry.name.startswith('.'):
+            if entry.name.startswith('.'):
+                continue
+            if os.path.isdir(entry.path):  # Not entry.is_dir(), which a loop of links ends.
                 found = _photo_names_in(entry.path)
                 if found:
                     names[entry.name] = found
@@ -132,6 +134,8 @@ def _photo_names(image_dir):
                         entry.path,
                         ', '.join(ENDINGS),
                     )
+            elif entry.name.endswith(ENDINGS):
+                beside.append(entry.path)
     except FileNotFoundError:
         raise UserError('--image_dir=%s: no such folder' % image_dir)
     except NotADirectoryError:
@@ -142,18 +146,32 @@ def _photo_names(image_dir):
         raise UserError(
             '--image_dir=%s: cannot read %s: %s' % (image_dir, error.filename, error.strerror)
         )
+    _warn_of_others('photos that are in no class folder', beside)
     return names
 
 
 def _photo_names_in(folder):
     # The classic order is the file system's. Sorted within each ending, a copy of the folder on
     # another disk trains the same network from the same seed.
-    entries = sorted(
-        entry.name
-        for entry in os.scandir(folder)
-        if not entry.name.startswith('.') and entry.is_file()
-    )
-    return [name for ending in ENDINGS for name in entries if name.endswith(ending)]
+    files, folders, others = [], [], []
+    for entry in os.scandir(folder):
+        if entry.name.startswith('.'):
+            continue
+        if os.path.isdir(entry.path):
+            folders.append(entry.path)
+        elif entry.name.endswith(ENDINGS) and os.path.isfile(entry.path):
+            files.append(entry.name)
+        else:
+            others.append(entry.path)
+    _warn_of_others('folders inside of a class folder, with all that is in them', folders)
+    _warn_of_others('files that do not end in %s, or are no files' % ', '.join(ENDINGS), others)
+    files.sort()
+    return [name for ending in ENDINGS for name in files if name.endswith(ending)]
+
+
+def _warn_of_others(what, paths):
+    if paths:
+        _LOG.warning('left out are %d %s, such as %s', len(paths), what, sorted(paths)[0])
 
 
 def _labels(names, image_dir):

@@ -45,3 +45,16 @@ def test_what_holds_no_labels_is_told(tmp_path, data, words):
     (tmp_path / 'labels.txt').write_bytes(data)
     with pytest.raises(UserError, match=words):
         labels.read(str(tmp_path / 'labels.txt'))
+
+
+@pytest.mark.parametrize('data', [b'daisy\n\nroses\n', b'daisy\r\n \r\nroses', b'\nroses'])
+def test_an_empty_line_between_labels_is_told(tmp_path, data):
+    (tmp_path / 'labels.txt').write_bytes(data)
+    with pytest.raises(UserError, match='line [12] of .* is empty'):
+        labels.read(str(tmp_path / 'labels.txt'))
+
+
+def test_a_label_that_is_there_twice_is_a_warning(tmp_path, warnings_of):
+    (tmp_path / 'labels.txt').write_bytes(b'crane\nroses\ncrane\n')
+    (warned,) = warnings_of(lambda: labels.read(str(tmp_path / 'labels.txt')))
+    assert warned.startswith('lines 1 and 3 of ') and warned.endswith('the same label: crane')

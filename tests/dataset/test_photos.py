@@ -130,3 +130,33 @@ def test_no_training_photos_are_an_error(tmp_path):
     dataset = load(tmp_path, testing_percentage=100, validation_percentage=0)
     with pytest.raises(UserError, match='none of the 2 photos is left for training'):
         photos_lib.check_trainable(dataset)
+
+
+def test_what_is_left_out_is_said(tmp_path, warnings_of):
+    names = ['a/1.jpg', 'b/1.jpg', 'b/2.png', 'b/2.webp', 'b/deep/2.jpg', 'top.jpg', 'notes.txt']
+    make(tmp_path, [*names, 'b/.hidden', '.thumbs/1.jpg'])
+    (tmp_path / 'a' / 'broken.jpg').symlink_to('nowhere')
+    warned = sorted(warnings_of(lambda: load(tmp_path)))
+    assert [text.replace(str(tmp_path), '') for text in warned] == [
+        'left out are 1 files that do not end in .jpg, .jpeg, .JPG, .JPEG, or are no files, such '
+        'as /a/broken.jpg',
+        'left out are 1 folders inside of a class folder, with all that is in them, such as '
+        '/b/deep',
+        'left out are 1 photos that are in no class folder, such as /top.jpg',
+        'left out are 2 files that do not end in .jpg, .jpeg, .JPG, .JPEG, or are no files, such '
+        'as /b/2.png',
+    ]
+
+
+def test_links_are_followed_and_loops_are_not(tmp_path):
+    make(tmp_path, ['photos/a/1.jpg', 'photos/b/1.jpg', 'elsewhere/1.jpg', 'elsewhere/2.jpg'])
+    photos = tmp_path / 'photos'
+    (photos / 'c').symlink_to(tmp_path / 'elsewhere')
+    (photos / 'a' / 'linked.jpg').symlink_to(tmp_path / 'elsewhere' / '1.jpg')
+    (photos / 'a' / 'up').symlink_to(photos)
+    (photos / 'a' / 'itself.jpg').symlink_to('itself.jpg')
+    (photos / 'loop').symlink_to('loop')
+    (photos / 'again').symlink_to(photos)
+    dataset = load(photos)
+    found = sorted(photo.folder + '/' + photo.file_name for photo in dataset.photos)
+    assert found == ['a/1.jpg', 'a/linked.jpg', 'b/1.jpg', 'c/1.jpg', 'c/2.jpg']
