@@ -153,7 +153,8 @@ def random_seed(path):
 
 def _read(path):
     try:
-        with np.load(io.BytesIO(files.read(path, 'checkpoint'))) as archive:
+        data = io.BytesIO(files.read(path, 'checkpoint'))
+        with np.load(data, allow_pickle=False) as archive:
             arrays = dict(archive)
         return json.loads(str(arrays.pop(_META))), arrays
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):

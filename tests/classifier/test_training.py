@@ -186,6 +186,21 @@ def test_divergence_stops_with_the_flag_to_lower(pretrained, settings, interval,
     assert 'lower --learning_rate (it is 3e+38)' in str(raised.value)
 
 
+@pytest.mark.parametrize('what', ['_checkpoint', 'intermediate'])
+def test_weights_that_are_no_numbers_are_kept_nowhere(pretrained, settings, what):
+    settings = settings._replace(intermediate_store_frequency=1)
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        good = trainer._checkpoint()
+        broken = {name: np.full_like(value, np.nan) for name, value in good.variables.items()}
+        trainer.restore(good._replace(variables=broken, steps_done=8))
+        with pytest.raises(UserError, match='diverged at step 7: the weights are not finite'):
+            if what == '_checkpoint':
+                trainer._checkpoint()
+            else:
+                trainer._store_intermediate(7)
+    assert not os.path.exists(settings.intermediate_output_graphs_dir)
+
+
 def test_a_name_that_the_network_has_is_refused(pretrained):
     training.check_final_tensor_name(pretrained, 'final_result')
     with pytest.raises(UserError, match='has a node of that name already'):
