@@ -11,6 +11,7 @@ from PIL import Image
 
 from scripts import label_image
 from scripts.graphs import graph_files
+from tests.images import photo_kinds
 
 CLASSIC_FLAGS = [
     'image',
@@ -167,8 +168,9 @@ def test_a_mistake_is_one_line(one_error, files, changes, words):
         ('graph', b'', 'without nodes'),
         ('labels', b'one\ntwo\n', 'holds 2 labels, and the graph gives 3 scores'),
         ('labels', b'', 'holds no labels'),
-        ('image', b'<html>', 'cannot be read'),
-        ('image', b'', 'cannot be read'),
+        ('image', b'<html>', 'cannot be read: it is an HTML page named'),
+        ('image', b'', 'cannot be read: it is empty'),
+        ('image', photo_kinds.UNREADABLE['JPEG with a hole'][0], 'cannot be read: it has a hole'),
     ],
 )
 def test_a_damaged_file_is_one_line(one_error, files, name, data, words):

@@ -12,7 +12,7 @@ from scripts.errors import UserError
 from scripts.graphs import rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
-from scripts.images import pixels, stream
+from scripts.images import bad_images, pixels, stream
 
 _DEFAULT_OUTPUT = 'final_result'
 
@@ -75,8 +75,11 @@ def score(graph_def, graph_input, output_name, path):
     with open_session(graph) as session:
         try:
             image = session.run(pixels_tensor, {path_tensor: os.fsencode(path)})
-        except tf.errors.OpError as error:
-            raise UserError('the photo %s cannot be read: %s' % (path, _first_line(error)))
+            wrong = bad_images.hole_in(path)
+        except tf.errors.OpError:
+            wrong = bad_images.why_unreadable(path)
+        if wrong is not None:
+            raise UserError('the photo %s cannot be read: it %s' % (path, wrong))
         start = time.time()
         with _runs(graph_input, output_name):
             values = session.run(output_tensor, {input_tensor: image})
