@@ -6,6 +6,7 @@ can be imported into one process, and hands them to `run` with its `main`.
 
 import codecs
 import copy
+import ctypes
 import io
 import logging
 import os
@@ -22,10 +23,28 @@ SUCCESS = 0
 FAILURE = 1
 INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctrl-C stopped.
 
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+_PASSED_ON = signal.SIGUSR1  # In the place of SIGINT.
+_PR_SET_PDEATHSIG = 1  # Of <sys/prctl.h>.
+
 
 def run(main, flag_values):
-    """Runs a command on this process's arguments and exits with its status; see `execute`."""
+    """Runs a command on this process's arguments and exits with its status; see `execute`.
+
+    The work is done in a child process: where a damaged graph takes TensorFlow down, there is
+    still someone to say so.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # Until both know what to do with them.
+    signal.signal(_PASSED_ON, signal.default_int_handler)
+    child = os.fork()
+    if child:
+        sys.exit(watch(child))
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    # Ctrl-C reaches both processes; it is to interrupt the child once, when it is passed on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # No parent, no child.
     sys.stdout, sys.stderr = _any_name(sys.stdout), _any_name(sys.stderr)
     try:
         status = execute(main, flag_values, sys.argv)
@@ -34,6 +53,24 @@ def run(main, flag_values):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = FAILURE
     sys.exit(status)
+
+
+def watch(child):
+    """Waits for the child process that does the work and returns its exit status.
+
+    What kills it becomes one line and the status 1.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
+    signal.signal(signal.SIGINT, lambda *_: os.kill(child, _PASSED_ON))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status):
+        return os.WEXITSTATUS(status)
+    number = os.WTERMSIG(status)
+    why = 'TensorFlow crashed; a graph or a photo is damaged, or made to crash it'
+    if number == signal.SIGKILL:
+        why = 'it was killed, by a person or because memory ran out'
+    return _fail(_name(sys.argv), 'stopped by %s: %s' % (signal.Signals(number).name, why))
 
 
 def execute(main, flag_values, argv):
@@ -49,7 +86,7 @@ def execute(main, flag_values, argv):
       The exit status: 0, 1 for a person's mistake, 130 for Ctrl-C. Other exceptions pass.
     """
     _set_up_logging()
-    name = os.path.splitext(os.path.basename(argv[0]))[0]
+    name = _name(argv)
     if any(argument in ('--help', '-help', '-h', '--helpfull') for argument in argv[1:]):
         print(_help(main, flag_values))
         return SUCCESS
@@ -167,6 +204,10 @@ def _flag_help(flag):
     form = '--[no]%s' % flag.name if flag.boolean else '--%s' % flag.name
     default = '' if flag.default is None else ' (default: %s)' % flag.default_as_str
     return '  %s: %s%s' % (form, flag.help, default)
+
+
+def _name(argv):
+    return os.path.splitext(os.path.basename(argv[0]))[0]
 
 
 def _fail(name, error):

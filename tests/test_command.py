@@ -1,6 +1,11 @@
 """How a command ends."""
 
+import faulthandler
 import logging
+import os
+import signal
+import sys
+import time
 
 import pytest
 from absl import flags
@@ -80,6 +85,66 @@ def test_ctrl_c_says_what_to_do(flag_values, capsys):
 
     assert command.execute(main, flag_values, ['name']) == 130
     assert 'goes on from there' in capsys.readouterr().err
+
+
+def in_child(main):
+    """Starts a command as its module does, but in a process that was forked; returns its id."""
+    process = os.fork()
+    if process:
+        return process
+    faulthandler.disable()  # It is pytest's, which reports crashes too.
+    standard = [os.fdopen(number, 'w', 1) for number in (1, 2)]
+    sys.stdout, sys.stderr = standard
+    sys.argv = ['name']
+    try:
+        command.run(main, flags.FlagValues())
+    except SystemExit as ended:
+        os._exit(ended.code)
+    os._exit(99)
+
+
+def status_of(process):
+    return os.WEXITSTATUS(os.waitpid(process, 0)[1])
+
+
+@pytest.mark.parametrize(
+    'number, words', [(signal.SIGSEGV, 'TensorFlow crashed'), (signal.SIGKILL, 'memory ran out')]
+)
+def test_a_crash_is_one_line(capfd, number, words):
+    process = in_child(lambda *_: os.kill(os.getpid(), number))
+    assert status_of(process) == 1
+    err = capfd.readouterr().err
+    assert err.startswith('name: error: stopped by SIG') and words in err and err.count('\n') == 1
+
+
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_reaches_the_work(capfd, number, status):
+    reading, writing = os.pipe()
+
+    def main(*_):
+        os.write(writing, b'.')
+        time.sleep(60)
+
+    process = in_child(main)
+    os.read(reading, 1)
+    os.kill(process, number)
+    assert status_of(process) == status
+    assert ('stopped. What was finished is kept' in capfd.readouterr().err) == (status == 130)
+
+
+def test_who_kills_a_command_kills_its_work(tmp_path):
+    reading, writing = os.pipe()
+
+    def main(*_):
+        os.write(writing, b'.')
+        time.sleep(60)
+
+    process = in_child(main)
+    os.close(writing)
+    os.read(reading, 1)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert os.read(reading, 1) == b''  # Closed by the last who had it open.
 
 
 def test_help_lists_flags_with_their_defaults(flag_values, capsys):

@@ -25,5 +25,5 @@ def import_graph(graph_def, names=(), input_map=None):
     copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
     try:
         return tf.import_graph_def(copy, input_map, return_elements=list(names), name='')
-    except (ValueError, tf.errors.OpError) as error:
+    except (ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError('TensorFlow %s cannot load the graph: %s' % (tf.VERSION, error))

@@ -1,0 +1,358 @@
+"""Damaged and hostile inputs: a good result or one line, and nothing else ever."""
+
+import collections
+import contextlib
+import functools
+import io
+import logging
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts import command, graph_flags, label_image
+from scripts.bottlenecks import cache as cache_lib
+from scripts.dataset import labels as labels_lib
+from scripts.dataset.photos import Photo
+from scripts.errors import UserError
+from tests import stand_ins
+from tests.trust import bench, mutations
+from tests.trust.bench import SEED, Row
+
+FULL = 10000
+
+_HANG_SECONDS = 5
+_TICK = 0.05
+_MEMORY_BYTES = 4 << 30  # Address space beyond what TensorFlow itself takes.
+_UNIT = 32  # Inputs between two signs of life; a batch of photos.
+_SHOWN = 5
+
+READ, REFUSED = 'read', 'refused'
+_REFUSED, _FAULT = 3, 4  # The statuses of a child process.
+_ENDINGS = {
+    command.SUCCESS: READ,
+    command.FAILURE: 'crashed TensorFlow and was told',
+    _REFUSED: REFUSED,
+}
+
+
+def tried(name, count, seed=SEED):
+    """Feeds a reader `count` damaged inputs; returns rows. AssertionError: with what went wrong."""
+    endings, faults = collections.Counter(), []
+    slowest = peak = begin = 0
+    units = -(-count // _UNIT)
+    with tempfile.TemporaryDirectory() as folder:
+        while begin < units:
+            watch = _Watch(os.path.join(folder, str(begin)))
+            begin = watch.run(name, seed, begin, units)
+            endings.update(watch.endings)
+            faults += watch.faults
+            slowest, peak = max(slowest, watch.slowest), max(peak, watch.peak)
+    assert not faults, '%d faults with seed %d in %s\n%s' % (
+        len(faults),
+        seed,
+        dict(endings),
+        '\n'.join(faults[:_SHOWN]),
+    )
+    counts = ', '.join('%d %s' % (endings[key], key) for key in sorted(endings))
+    ending = '%s; a batch of %d took %.1f s at most, the process %d MB' % (
+        counts,
+        _UNIT,
+        slowest,
+        peak >> 20,
+    )
+    return [Row('fuzz: ' + name, sum(endings.values()), ending)]
+
+
+class _Watch:
+    """Looks on while a process works, until it is done or dead."""
+
+    def __init__(self, folder):
+        os.mkdir(folder)
+        self._folder = folder
+        self.endings, self.faults = collections.Counter(), []
+        self.slowest = self.peak = 0
+
+    def run(self, name, seed, begin, end):
+        """Returns the first unit that is left to do."""
+        place = '%s, unit %d: ' % (name, begin)
+        with bench.watched(_work, name, seed, range(begin, end), self._folder) as (pipe, process):
+            unit = begin
+            while True:
+                place = '%s, unit %d: ' % (name, unit)
+                if not self._waits(pipe):
+                    self.faults.append(place + 'hangs\n' + self._printed())
+                    return unit + 1
+                try:
+                    message = pipe.recv()
+                except EOFError:
+                    break
+                unit = self._note(message, place, unit)
+            process.join()
+            if process.exitcode:
+                self.faults.append(
+                    place + 'the process died, %s\n%s' % (process.exitcode, self._printed())
+                )
+                return unit + 1
+        return end
+
+    def _waits(self, pipe):
+        # Counted, not timed: where all is paused, this is too.
+        return any(pipe.poll(_TICK) for _ in range(int(_HANG_SECONDS / _TICK)))
+
+    def _note(self, message, place, unit):
+        endings, faults, seconds, peak = message
+        self.endings.update(endings)
+        self.faults += [place + fault for fault in faults]
+        self.slowest, self.peak = max(self.slowest, seconds), max(self.peak, peak)
+        return unit + 1 if endings else unit
+
+    def _printed(self):
+        with open(os.path.join(self._folder, 'printed'), errors='replace') as file:
+            return file.read()[-1500:]
+
+
+def _work(pipe, name, seed, units, folder):
+    with open(os.path.join(folder, 'printed'), 'wb', buffering=0) as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    logging.getLogger('scripts').addHandler(logging.NullHandler())
+    logging.getLogger('scripts').propagate = False
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_memory()
+    work = os.path.join(folder, 'a', 'b')
+    os.makedirs(work)
+    read_unit = READERS[name](work)
+    pipe.send(((), (), 0, 0))  # Begun.
+    for unit in units:
+        endings, faults, start = [], [], time.monotonic()
+        try:
+            endings = read_unit(np.random.RandomState([seed, unit]))
+        except Exception:
+            endings, faults = ['traceback'], [traceback.format_exc()[-1500:]]
+        outside = {
+            os.path.relpath(os.path.join(place, each), folder)
+            for place, folders, names in os.walk(folder)
+            for each in names + folders
+            if not os.path.join(place, each).startswith(work)
+        } - {'a', 'printed'}
+        if outside:
+            faults.append('it wrote outside: %s' % outside)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        pipe.send((endings, faults, time.monotonic() - start, peak))
+
+
+def _limit_memory():
+    with open('/proc/self/statm') as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + _MEMORY_BYTES,) * 2)
+
+
+def _each(read_one):
+    """Makes a reader of units of a reader of one input, which returns READ or raises UserError."""
+
+    def read_unit(random):
+        endings = []
+        for _ in range(_UNIT):
+            try:
+                endings.append(read_one(random))
+            except UserError as error:
+                assert '\n' not in str(error).strip() or len(str(error)) < 2000
+                endings.append(REFUSED)
+        return endings
+
+    return read_unit
+
+
+def _bottlenecks(folder):
+    length = 24
+    photo = Photo(os.path.join(folder, '0.jpg'), 'a', '0.jpg', 0, 'training')
+    _write(photo.path, b'a photo')
+    cache = cache_lib.Cache(os.path.join(folder, 'cache'), 'net', 'c0ffee', length)
+    values = np.random.RandomState(0).randn(1, length).astype(np.float32)
+    cache_lib.store(cache, [photo], values)
+    whole = {path: _read(path) for path in (cache.path(photo), cache.record_path('a'))}
+
+    def read(random):
+        touched = []
+        for path, data in whole.items():
+            _write(path, data)
+            if random.randint(3):
+                _write(path, mutations.damaged(random, data, list(whole.values())))
+                touched.append(path)
+                if random.randint(10) == 0:
+                    os.unlink(path)
+        bottlenecks = np.full((1, length), np.nan, np.float32)
+        (found,) = cache_lib.load(cache, [photo], bottlenecks)
+        if not found:
+            return 'made anew'
+        assert np.isfinite(bottlenecks).all()
+        if len(touched) < 2:
+            assert (bottlenecks == values).all()
+        return READ
+
+    return _each(read)
+
+
+def _labels(folder):
+    path = os.path.join(folder, 'labels.txt')
+    samples = [
+        b'daisy\ndandelion\nroses\n',
+        b'\xef\xbb\xbfa b\r\nc\r\n',
+        'caf\xe9\n\u82b1\n'.encode(),
+    ]
+
+    def read(random):
+        _write(path, mutations.damaged(random, samples[random.randint(3)], samples))
+        labels = labels_lib.read(path)
+        assert labels and all(isinstance(label, str) and '\n' not in label for label in labels)
+        return READ
+
+    return _each(read)
+
+
+def _graphs(folder):
+    import tensorflow.compat.v1 as tf
+
+    from scripts.graphs import graph_files
+    from scripts.graphs.importing import import_graph
+
+    path = os.path.join(folder, 'graph.pb')
+    samples = [stand_ins.mobilenet(16, 5), _without_weights(stand_ins.inception())]
+    samples = [each.SerializeToString(deterministic=True) for each in samples]
+    flags = label_image.FLAGS(['label_image']) and label_image.FLAGS
+
+    def read(random):
+        _write(path, mutations.damaged_graph(random, samples[random.randint(2)], samples))
+        graph_def = graph_files.read(path)
+        graph_input, output = graph_flags.layers(flags, graph_def)
+        with tf.Graph().as_default():
+            import_graph(graph_def, [graph_input.name + ':0', output + ':0'])
+        return READ
+
+    return _each(functools.partial(_in_child, read))
+
+
+def _in_child(read, random):
+    """Reads as a command does, in a child process: there TensorFlow may crash, and it is told."""
+    child = os.fork()
+    if child:
+        return _ENDINGS[command.watch(child)]
+    status = _FAULT
+    with contextlib.suppress(BaseException):
+        try:
+            read(random)
+            status = command.SUCCESS
+        except UserError:
+            status = _REFUSED
+        except Exception:
+            traceback.print_exc()
+            sys.stderr.flush()
+    os._exit(status)
+
+
+def _without_weights(graph_def):
+    """Returns a GraphDef whose weights are smaller, and so quicker to damage."""
+    import tensorflow.compat.v1 as tf
+
+    for node in graph_def.node:
+        if node.name == 'conv/weights':
+            node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(np.zeros((1, 1, 3, 8), 'f')))
+    return graph_def
+
+
+def _archives(folder):
+    from scripts.networks import pretrained, table
+    from tests.trust import test_kills
+
+    network = table.find('mobilenet_0.50_160')._replace(sha256=None)
+    table.DOWNLOAD_ROOT = 'http://127.0.0.1:1/'
+    graph = stand_ins.mobilenet(160, 3).SerializeToString()
+    sample = test_kills.archive_of([(network.graph_file, graph), ('a/labels.txt', b'a\nb\n')])
+    models = os.path.join(folder, 'models')
+
+    def read(random):
+        shutil.rmtree(models, ignore_errors=True)
+        os.mkdir(models)
+        path = os.path.join(models, os.path.basename(network.archive))
+        _write(path, mutations.damaged_archive(random, sample, [sample]))
+        pretrained.load(network, models)
+        return READ
+
+    return _each(read)
+
+
+def _photos(folder):
+    import tensorflow.compat.v1 as tf
+
+    from scripts.images import stream
+    from scripts.images.settings import PixelSpec
+
+    samples = _photo_samples()
+    paths = [os.path.join(folder, '%d.jpg' % number) for number in range(_UNIT)]
+
+    def read_unit(random):
+        for path in paths:
+            sample = samples[random.randint(len(samples))]
+            _write(path, mutations.damaged_photo(random, sample, samples))
+        results = stream.run(
+            PixelSpec(32, 32, 127.5, 127.5), lambda images: tf.reduce_mean(images, [1, 2]), [paths]
+        )
+        ((values, readable),) = list(results)
+        assert values.shape == (_UNIT, 3) and np.isfinite(values[readable]).all()
+        return [READ if each else 'left out' for each in readable]
+
+    return read_unit
+
+
+def _photo_samples():
+    image = Image.fromarray(np.random.RandomState(1).randint(0, 255, (24, 32, 3)).astype(np.uint8))
+    samples = []
+    for mode, options in (
+        ('RGB', dict(format='JPEG')),
+        ('RGB', dict(format='JPEG', progressive=True, quality=30)),
+        ('L', dict(format='JPEG')),
+        ('CMYK', dict(format='JPEG')),
+        ('RGB', dict(format='PNG')),
+        ('RGBA', dict(format='PNG')),
+        ('P', dict(format='PNG')),
+        ('I;16', dict(format='PNG')),
+        ('P', dict(format='GIF', save_all=True, append_images=[image.convert('P').rotate(90)])),
+        ('RGB', dict(format='BMP')),
+        ('L', dict(format='BMP')),
+    ):
+        data = io.BytesIO()
+        image.convert('I' if mode == 'I;16' else mode).convert(mode).save(data, **options)
+        samples.append(data.getvalue())
+    return samples
+
+
+READERS = {
+    'the bottleneck reader': _bottlenecks,
+    'the labels reader': _labels,
+    'the graph loader': _graphs,
+    'the archive unpacker': _archives,
+    'the photo decoder': _photos,
+}
+
+
+def _write(path, data):
+    with open(path, 'wb') as file:
+        file.write(data)
+
+
+def _read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+@pytest.mark.parametrize('name', READERS)
+def test_damaged_input_is_read_or_refused(name, show_rows):
+    show_rows(tried(name, FULL // 10))
