@@ -49,9 +49,12 @@ def run(main, flag_values):
     try:
         status = execute(main, flag_values, sys.argv)
         sys.stdout.flush()
-    except BrokenPipeError:  # What reads us, such as head, has had enough.
+    except OSError as error:
+        # What is printed has nowhere to go: head, say, has had enough, or a disk is full.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = FAILURE
+        if not isinstance(error, BrokenPipeError):
+            _fail(_name(sys.argv), error)
     sys.exit(status)
 
 

@@ -157,6 +157,12 @@ def free_bytes(folder):
     return shutil.disk_usage(_nearest_existing(folder)).free
 
 
+def check_not_full(folder):
+    """Raises UserError where no byte is free: TensorFlow does not tell when summaries are cut."""
+    if not free_bytes(folder):
+        raise UserError('the disk is full: what was written last to %s may be cut' % folder)
+
+
 def _nearest_existing(path):
     path = os.path.abspath(path)
     while not os.path.lexists(path):

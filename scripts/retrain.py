@@ -190,6 +190,7 @@ def main(values, arguments):
         shlex.quote(settings.output_labels),
         shlex.quote(settings.training.summaries_dir),
     )
+    files.check_not_full(settings.training.summaries_dir)
 
 
 def _show_mistakes(values, dataset, tested):

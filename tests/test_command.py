@@ -132,6 +132,16 @@ def test_a_signal_reaches_the_work(capfd, number, status):
     assert ('stopped. What was finished is kept' in capfd.readouterr().err) == (status == 130)
 
 
+def test_a_full_disk_behind_standard_output_is_one_line(capfd):
+    def main(*_):
+        os.dup2(os.open('/dev/full', os.O_WRONLY), 1)
+        print('a result')
+
+    assert status_of(in_child(main)) == 1
+    err = capfd.readouterr().err
+    assert err == 'name: error: [Errno 28] No space left on device\n'
+
+
 def test_who_kills_a_command_kills_its_work(tmp_path):
     reading, writing = os.pipe()
 

@@ -115,7 +115,7 @@ def _run(module, flags, output, prepare):
     if prepare is not None:
         prepare()
     loaded = importlib.import_module(module)
-    sys.argv = [module] + flags
+    sys.argv = [loaded.__file__] + flags
     command.run(loaded.main, loaded.FLAGS)
 
 
