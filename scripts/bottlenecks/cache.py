@@ -136,14 +136,7 @@ def load(cache, photos, bottlenecks):
         if origin is None:
             unrecorded.append((photo, data))
     _report(problems)
-    if unrecorded:
-        _LOG.warning(
-            '%d bottleneck files in %s have no record of the photo and the network that '
-            'they were made of (the classic script writes none): they are trusted',
-            len(unrecorded),
-            cache.folder,
-        )
-        _adopt(cache, unrecorded)
+    _adopt(cache, unrecorded)
     return Loaded(found, digests, parse.known_digests)
 
 
@@ -220,6 +213,17 @@ def append_records(cache, photos, texts):
 
 
 def _adopt(cache, unrecorded):
+    """Records photos and texts without a record; what another run has recorded by now has one."""
+    records = {folder: _read_record(cache, folder) for folder in {p.folder for p, _ in unrecorded}}
+    unrecorded = [each for each in unrecorded if each[0].file_name not in records[each[0].folder]]
+    if not unrecorded:
+        return
+    _LOG.warning(
+        '%d bottleneck files in %s have no record of the photo and the network that '
+        'they were made of (the classic script writes none): they are trusted',
+        len(unrecorded),
+        cache.folder,
+    )
     try:
         append_records(cache, *zip(*unrecorded))
     except UserError as error:

@@ -1,0 +1,63 @@
+"""Tries all faults in full, and writes the table of them into SECURITY.md.
+
+  python -m tests.trust
+
+Takes half an hour; the tests try a tenth of each.
+"""
+
+import os
+import platform
+import sys
+import time
+
+import tensorflow.compat.v1 as tf
+
+from scripts import files
+from tests.conftest import REPOSITORY
+from tests.trust import test_cache, test_disk, test_fuzz, test_kills
+from tests.trust.bench import SEED
+
+_BEGIN, _END = '<!-- faults: begin -->', '<!-- faults: end -->'
+_TITLE = '# Security\n\n## Faults tried\n\n'
+
+
+def main():
+    start = time.monotonic()
+    rows = []
+    for name in test_fuzz.READERS:
+        rows += _shown(test_fuzz.tried(name, test_fuzz.FULL))
+    rows += _shown(test_kills.tried(test_kills.FULL))
+    rows += _shown(test_disk.tried(test_disk.POINTS))
+    rows += _shown(test_cache.damaged(test_cache.DAMAGES))
+    rows += _shown(test_cache.together(test_cache.ROUNDS))
+    minutes = (time.monotonic() - start) / 60
+    lines = [
+        'Made by `python -m tests.trust`, seed %d, in %d minutes, with Python %s and TensorFlow %s:'
+        % (SEED, minutes, platform.python_version(), tf.VERSION),
+        '',
+        '| fault | tried | ended |',
+        '|---|---|---|',
+    ] + ['| %s | %d | %s |' % row for row in rows]
+    _write('\n'.join(lines))
+
+
+def _shown(rows):
+    for row in rows:
+        print('| %s | %d | %s |' % row)
+    sys.stdout.flush()
+    return rows
+
+
+def _write(table):
+    path = os.path.join(REPOSITORY, 'SECURITY.md')
+    text = _TITLE + _BEGIN + _END + '\n'
+    if os.path.exists(path):
+        text = files.read(path, 'text').decode('utf-8')
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    text = '%s%s\n%s\n%s%s' % (before, _BEGIN, table, _END, after)
+    files.write(path, text.encode('utf-8'))
+
+
+if __name__ == '__main__':
+    main()
