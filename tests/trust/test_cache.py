@@ -123,6 +123,17 @@ def _flip(random, path):
     _change(path, change)
 
 
+def _digit(random, path):
+    """What is left is a number, but another one."""
+
+    def change(data):
+        places = [place for place, byte in enumerate(data[:-1]) if byte in b'12345678']
+        place = places[random.randint(len(places))]
+        return data[:place] + bytes([data[place] + 1]) + data[place + 1 :]
+
+    _change(path, change)
+
+
 def _cut(random, path):
     _change(path, lambda data: data[: random.randint(1, len(data) - 1)])
 
@@ -151,7 +162,7 @@ def _delete(_, path):
     os.unlink(path)
 
 
-_DAMAGES = (_flip, _cut, _empty, _zero, _replace, _mix, _delete)
+_DAMAGES = (_digit, _flip, _cut, _empty, _zero, _replace, _mix, _delete)
 
 
 def test_damage_is_noticed_and_made_good(show_rows):
