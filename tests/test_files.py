@@ -6,6 +6,7 @@ import signal
 import stat
 import threading
 import time
+from unittest import mock
 
 import pytest
 
@@ -106,6 +107,13 @@ def test_checks_write_nothing(tmp_path):
     files.check_folder_writable(str(tmp_path / 'new'))
     assert files.free_bytes(str(tmp_path / 'new')) > 0
     assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    files.check_not_full(str(tmp_path))
+    monkeypatch.setattr(files.shutil, 'disk_usage', lambda _: mock.Mock(free=0))
+    with pytest.raises(UserError, match='the disk is full'):
+        files.check_not_full(str(tmp_path / 'new'))
 
 
 def test_checks_tell_folders_from_files(tmp_path):
