@@ -88,6 +88,7 @@ def main(values, arguments):
     photos = selection.photos_of(dataset, values.category, labels)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
+    from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.evaluation import curves as curves_lib
     from scripts.evaluation import evaluating
 

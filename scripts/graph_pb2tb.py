@@ -34,6 +34,7 @@ def main(values, arguments):
     files.check_folder_writable(values.logdir)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
+    from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.evaluation import tensorboard
     from scripts.graphs import graph_files
 

@@ -172,6 +172,7 @@ def main(values, arguments):
     _check_outputs(settings, values.report)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
+    from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.classifier import retraining
 
     if values.random_seed is None:

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts import label_image, quantize_graph
 from scripts.graphs import graph_files
-from tests import pictures, stand_ins
+from tests import pictures, stand_ins, tools
 from tests.conftest import REPOSITORY
 from tests.quantization import small_graphs
 
@@ -154,18 +154,7 @@ def test_killed_at_any_moment_leaves_the_old_output_or_the_new_one(in_process, p
 def test_tflite_convert_takes_the_weight_modes_only(in_process, paths, tmp_path, mode):
     assert in_process(quantize_graph, *flags(paths, '--mode=' + mode)).status == 0
     lite = str(tmp_path / 'graph.tflite')
-    programs = os.path.dirname(sys.executable)  # The converter looks for its helper on the path.
-    converted = subprocess.run(
-        [
-            os.path.join(programs, 'tflite_convert'),
-            '--graph_def_file=' + paths[1],
-            '--output_file=' + lite,
-            '--input_arrays=input',
-            '--output_arrays=' + OUTPUT,
-        ],
-        stderr=subprocess.PIPE,
-        env=dict(os.environ, PATH=programs + os.pathsep + os.environ['PATH']),
-    )
+    converted = tools.tflite_convert(paths[1], lite, OUTPUT)
     if not mode.startswith('weights'):
         # TensorFlow Lite has neither the 8-bit kernels nor ranges that are taken as a graph runs.
         assert converted.returncode != 0

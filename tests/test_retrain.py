@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts import files, label_image, retrain
 from scripts.graphs import graph_files, search
-from tests import pictures, stand_ins
+from tests import pictures, stand_ins, tools
 from tests.conftest import REPOSITORY
 
 NAME = 'mobilenet_0.25_128'
@@ -301,19 +301,8 @@ def test_the_tools_of_the_ecosystem_take_the_graph(bench, in_process, tmp_path):
         stderr=subprocess.PIPE,
     )
     lite = str(tmp_path / 'graph.tflite')
-    programs = os.path.dirname(sys.executable)  # The converter looks for its helper on the path.
-    subprocess.run(
-        [
-            os.path.join(programs, 'tflite_convert'),
-            '--graph_def_file=' + bench.graph,
-            '--output_file=' + lite,
-            '--input_arrays=input',
-            '--output_arrays=final_result',
-        ],
-        check=True,
-        stderr=subprocess.PIPE,
-        env=dict(os.environ, PATH=programs + os.pathsep + os.environ['PATH']),
-    )
+    converted = tools.tflite_convert(bench.graph, lite, 'final_result')
+    assert converted.returncode == 0, converted.stderr
     image = np.random.RandomState(0).uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
 
     def scores(path):

@@ -11,7 +11,7 @@ from tensorflow.lite.python.convert import ConverterError
 from scripts import files
 from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
-from scripts.graphs import rewrite, search
+from scripts.graphs import rewrite, search, versions
 from scripts.graphs.importing import import_graph
 from scripts.images import pixels
 
@@ -25,7 +25,8 @@ def freeze(session, pretrained, final_tensor_name):
     """Returns the pretrained network and the new layer as one GraphDef of constants.
 
     The nodes of the pretrained network are those of its own file, to the byte: importing them
-    writes out attributes that older TensorFlow and other tools do not know.
+    writes out attributes that older TensorFlow and other tools do not know. Of the new ones,
+    attributes that hold their default are left out for the same reason.
 
     Args:
       session: a session on the graph that the layer was trained in.
@@ -37,7 +38,8 @@ def freeze(session, pretrained, final_tensor_name):
     )
     original = search.nodes_by_name(pretrained.graph_def)
     result = tf.GraphDef(versions=pretrained.graph_def.versions)
-    result.node.extend(original.get(node.name, node) for node in frozen.node)
+    stripped = versions.strip_defaults(frozen)
+    result.node.extend(original.get(node.name, node) for node in stripped.node)
     return result
 
 
@@ -83,7 +85,9 @@ def write_saved_model(graph_def, graph_input, output_name, labels, folder):
     )
     meta_graph = saved_model.meta_graphs.add()
     # Collections are for training, and are written in another order each time.
-    meta_graph.CopyFrom(tf.train.export_meta_graph(graph=graph, collection_list=[]))
+    meta_graph.CopyFrom(
+        tf.train.export_meta_graph(graph=graph, collection_list=[], strip_default_attrs=True)
+    )
     meta_graph.meta_info_def.tags.append(tf.saved_model.tag_constants.SERVING)
     key = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     meta_graph.signature_def[key].CopyFrom(signature)
@@ -134,7 +138,9 @@ def write_lite(graph_def, graph_input, output_name, labels, path):
     try:
         data = converter.convert()
     except ConverterError as error:
-        lacking = re.search(r'custom implementations: ([^\n]*?)\.?\n', str(error))
+        lacking = re.search(
+            r'(?:custom implementations|TF Select ops|Custom ops): ([^\n]*?)\.?\n', str(error)
+        )
         raise UserError(
             'TensorFlow Lite does not take this network: %s; the frozen graph is not affected'
             % ('it lacks ' + lacking.group(1) if lacking else str(error).strip().split('\n')[-1])

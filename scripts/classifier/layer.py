@@ -101,9 +101,9 @@ def _logits(bottleneck_input, length, class_count):
             _summarize(biases)
 
         def multiply(bottlenecks):
-            # tf.add, not the operator: that makes an AddV2, which TensorFlow before 1.15 and
-            # OpenCV do not know.
-            return tf.add(tf.matmul(bottlenecks, weights), biases, name='add')
+            # Not the operator, nor TensorFlow 2's tf.add: those make an AddV2, which TensorFlow
+            # before 1.15 and OpenCV do not know.
+            return tf.raw_ops.Add(x=tf.matmul(bottlenecks, weights), y=biases, name='add')
 
         with tf.name_scope('Wx_plus_b'):
             logits = multiply(bottleneck_input)

@@ -174,7 +174,8 @@ def _cell(count, total, is_right):
     if not count:
         return '<td style="--share: 0"></td>'
     share = count / total
-    classes = ' '.join(['right'] * is_right + ['strong'] * (share > 0.55))
+    marks = ('right', is_right), ('strong', share > 0.55)
+    classes = ' '.join(mark for mark, wanted in marks if wanted)
     return '<td%s style="--share: %.2f" title="%s of the row">%d<small>%s</small></td>' % (
         ' class="%s"' % classes if classes else '',
         _LEAST_SHADE + (1 - _LEAST_SHADE) * share,

@@ -8,6 +8,8 @@ the separate Mul, Add, Sub and Rsqrt nodes of the published graphs, known since 
 
 import tensorflow.compat.v1 as tf
 
+from scripts.graphs import versions
+
 IMAGE_SIZE = 96
 INPUT = 'input'
 LOGITS = 'MobilenetV1/Logits/Conv2d_1c_1x1'
@@ -75,13 +77,7 @@ def freeze(session_variables, classes):
             frozen = tf.graph_util.convert_variables_to_constants(
                 session, graph.as_graph_def(), ['MobilenetV1/Predictions/Reshape_1']
             )
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(frozen, name='')
-        # Attributes that younger versions added hold defaults, which older versions must not see.
-        meta_graph = tf.train.export_meta_graph(graph=graph, strip_default_attrs=True)
-    for node in meta_graph.graph_def.node:  # Shapes for one image would refuse a batch.
-        del node.attr['_output_shapes']
-    return tf.GraphDef(node=meta_graph.graph_def.node, versions=meta_graph.graph_def.versions)
+    return versions.strip_defaults(frozen)
 
 
 def values(session):
@@ -139,11 +135,12 @@ def _batch_norm(net, name, training):
                 tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
             return net
         with tf.name_scope('batchnorm'):
-            # tf.add, not +, which makes AddV2 that TensorFlow 1.14 and older do not know.
-            scale = tf.multiply(tf.rsqrt(tf.add(variance, _EPSILON, name='add')), gamma, name='mul')
+            # Not +, which makes AddV2 that TensorFlow 1.14 and older do not know.
+            shifted = tf.raw_ops.Add(x=variance, y=_EPSILON, name='add')
+            scale = tf.multiply(tf.rsqrt(shifted), gamma, name='mul')
             scaled = tf.multiply(net, scale, name='mul_1')
             shift = tf.subtract(beta, tf.multiply(mean, scale, name='mul_2'), name='sub')
-            return tf.add(scaled, shift, name='add_1')
+            return tf.raw_ops.Add(x=scaled, y=shift, name='add_1')
 
 
 def _logits(net, classes):

@@ -265,3 +265,8 @@ def draw(name, seed, size):
     drawing.leaves(canvas, rng.choice([0, 0, 0, 1, 2]), scenery, 0.3)
     reduction = rng.choice([Image.BOX, Image.NEAREST])  # Photos come as sharp as the one or other.
     return drawing.photograph(canvas.image.resize((size, size), reduction), rng)
+
+
+def draw_array(job):
+    """Returns `draw(*job)` as a uint8 array: what a process pool runs, without TensorFlow."""
+    return np.asarray(draw(*job))

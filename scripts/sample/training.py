@@ -37,9 +37,13 @@ def draw_images(images_per_form, seed):
     count = images_per_form * len(things.FORMS)
     images = np.empty([count, network.IMAGE_SIZE, network.IMAGE_SIZE, 3], np.uint8)
     labels = np.array([_label(i) for i in range(count)], np.int32)
-    jobs = ((label, (seed, i)) for i, label in enumerate(labels))
-    with multiprocessing.Pool() as pool, Progress('Pictures', count, 'pictures') as progress:
-        for i, image in enumerate(pool.imap(_draw, jobs, chunksize=64)):
+    jobs = (
+        (things.CLASSES[label], (seed, i), network.IMAGE_SIZE) for i, label in enumerate(labels)
+    )
+    # Not forked: the copy of a process in which TensorFlow 2 is loaded hangs now and then.
+    processes = multiprocessing.get_context('spawn')
+    with processes.Pool() as pool, Progress('Pictures', count, 'pictures') as progress:
+        for i, image in enumerate(pool.imap(things.draw_array, jobs, chunksize=64)):
             images[i] = image
             progress.advance(1)
     return images, labels
@@ -50,11 +54,6 @@ def _label(i):
     textures = len(things.FILLINGS)
     turn = i // len(things.FORMS) % (2 * textures)
     return i % len(things.FORMS) * textures + (turn if turn < textures else 0)
-
-
-def _draw(job):
-    label, seed = job
-    return np.asarray(things.draw(things.CLASSES[label], seed, network.IMAGE_SIZE))
 
 
 def batches(images, labels, steps, coarse_steps, seed):

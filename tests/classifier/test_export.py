@@ -84,6 +84,9 @@ def test_the_saved_model_tool_shows_and_runs_it(saved_model, paths, scores, tmp_
     shown = saved_model_cli('show', '--dir', saved_model, '--all')
     for name in ("inputs['image_bytes']", "outputs['scores']", "outputs['labels']"):
         assert name in shown
+    fed = str(tmp_path / 'photos.npy')
+    with open(paths[0], 'rb') as file:
+        np.save(fed, np.array([file.read()]))
     ran = saved_model_cli(
         'run',
         '--dir',
@@ -92,8 +95,8 @@ def test_the_saved_model_tool_shows_and_runs_it(saved_model, paths, scores, tmp_
         'serve',
         '--signature_def',
         'serving_default',
-        '--input_exprs',
-        'image_bytes=[open(%r, "rb").read()]' % paths[0],
+        '--inputs',
+        'image_bytes=' + fed,
         '--outdir',
         str(tmp_path / 'out'),
     )

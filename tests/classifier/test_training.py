@@ -68,11 +68,9 @@ def train(trainer, validation=VALIDATION, path=''):
 
 
 def events(folder):
-    """Returns the events in a summary folder's one file, through TensorBoard's reader."""
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-
+    """Returns the events in a summary folder's one file."""
     (name,) = os.listdir(folder)
-    return list(EventFileLoader(os.path.join(folder, name)).Load())
+    return list(tf.train.summary_iterator(os.path.join(folder, name)))
 
 
 def steps_and_tags(folder):

@@ -84,7 +84,8 @@ def inception():
 def _conv(net, channels, size, stride, name):
     """Adds convolution, batch norm, CheckNumerics and Relu; returns the Relu's tensor."""
     before = net.shape.as_list()[3]
-    kernel = weights(size, size, before, channels, seed=len(name)) / np.sqrt(size * size * before)
+    spread = float(np.sqrt(size * size * before))  # A numpy one would make float64 of the weights.
+    kernel = weights(size, size, before, channels, seed=len(name)) / spread
     conv = tf.nn.conv2d(net, tf.constant(kernel, name=name + '/conv2d_params'), stride, 'SAME')
     random = np.random.RandomState(channels)
     mean, variance, beta, gamma = [

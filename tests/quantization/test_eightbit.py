@@ -18,14 +18,14 @@ def eightbit(graph_def, outputs=('out',), **more):
     return modes.quantize(graph_def, settings.Quantization('eightbit', 8, list(outputs), **more))
 
 
-def both(graph_def, feed, outputs=('out',), **more):
+def both(graph_def, feed, outputs=('out',), tolerance=TOLERANCE, **more):
     """Checks that both graphs give nearly the same; returns the quantized graph."""
     after = eightbit(graph_def, outputs, **more)
     before_values = small_graphs.run(graph_def, list(outputs), feed)
     for first, second in zip(before_values, small_graphs.run(after, list(outputs), feed)):
         assert first.shape == second.shape
         spread = max(first.max(), 0) - min(first.min(), 0)
-        np.testing.assert_allclose(second, first, atol=max(TOLERANCE * spread, 1e-6))
+        np.testing.assert_allclose(second, first, atol=max(tolerance * spread, 1e-6))
     return after
 
 
@@ -141,7 +141,8 @@ def test_old_concat_and_batch_norm_of_inception(monkeypatch):
         graph_def
     )
     pixels = np.random.RandomState(1).uniform(-1, 1, [1, 299, 299, 3]).astype(np.float32)
-    after = both(graph_def, {'Mul': pixels}, ['final_result'])
+    # Nine tensors on the way, and the softmax: over ten inputs both TensorFlows came to 0.038.
+    after = both(graph_def, {'Mul': pixels}, ['final_result'], tolerance=0.05)
     assert not small_graphs.ops(after) & {
         'Concat',
         'Conv2D',

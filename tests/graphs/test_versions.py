@@ -1,0 +1,93 @@
+"""One code for TensorFlow 1.15 and 2."""
+
+import os
+import re
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from scripts.graphs import versions
+from tests.conftest import REPOSITORY
+from tests.test_imports import COMMANDS
+
+MODULE = os.path.join('scripts', 'graphs', 'versions.py')
+
+
+def test_graphs_are_what_is_built_and_variables_are_of_the_old_kind():
+    assert not tf.executing_eagerly() and not tf.resource_variables_enabled()
+
+
+def test_attributes_that_hold_their_default_are_left_out():
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(tf.float32, [1, 8, 8, 3], name='images')
+        tf.nn.conv2d(images, tf.ones([3, 3, 3, 2]), 2, 'SAME', name='conv', dilations=[1, 2, 2, 1])
+    before = graph.as_graph_def()
+    after = versions.strip_defaults(before)
+    attributes = {node.name: set(node.attr) for node in after.node}
+    assert attributes['conv'] == {'T', 'strides', 'padding', 'dilations'}
+    assert attributes['images'] == {'dtype', 'shape'}
+    assert 'data_format' in before.node[-1].attr, 'the argument stays as it is'
+    with tf.Graph().as_default():
+        tf.import_graph_def(after, name='')
+
+
+def test_only_one_module_knows_of_versions():
+    knows = re.compile(r'tf\.VERSION\.|tf\.__version__|disable_v2|enable_v2|TF2_BEHAVIOR|_MAJOR')
+    found = []
+    for folder, _, names in os.walk(os.path.join(REPOSITORY, 'scripts')):
+        for path in (os.path.join(folder, name) for name in names if name.endswith('.py')):
+            with open(path, encoding='utf-8') as file:
+                if knows.search(file.read()):
+                    found.append(os.path.relpath(path, REPOSITORY))
+    assert found == [MODULE]
+
+
+def test_greetings_are_held_back_and_nothing_else(monkeypatch, capfd):
+    lines = [
+        b'WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n',
+        b'I0000 00:00:1795252684.302164 4711 port.cc:153] custom operations are on.\n',
+        b'E0000 00:00:1795252684.302164 4711 cuda.cc:1] already registered\n',
+        b'F0000 00:00:1795252684.302164 4711 cpu.cc:1] not available on your machine\n',
+        b'Illegal instruction\n',
+    ]
+    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '3')
+    with pytest.raises(ImportError), versions._without_greetings():
+        for line in lines:
+            os.write(2, line)
+        raise ImportError
+    assert capfd.readouterr().err == b''.join(lines[3:]).decode()
+    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
+    with versions._without_greetings():
+        os.write(2, lines[1])
+    assert capfd.readouterr().err == lines[1].decode()
+
+
+@pytest.mark.parametrize('command', COMMANDS + [os.path.join('sample', 'train_network')])
+def test_commands_import_graphs_before_what_imports_tensorflow(command):
+    with open(os.path.join(REPOSITORY, 'scripts', command + '.py'), encoding='utf-8') as file:
+        package, name = re.search(r'^ +from (\S+) import (\w+)', file.read(), re.M).groups()
+    assert 'scripts.graphs' in (package, package + '.' + name)
+
+
+@pytest.mark.parametrize('command', ['retrain', 'evaluate', 'quantize_graph'])
+def test_a_command_that_loads_tensorflow_says_only_its_own(
+    in_subprocess, photo_dir, tmp_path, command
+):
+    graph = tmp_path / 'mobilenet_v1_0.25_128' / 'frozen_graph.pb'
+    graph.parent.mkdir()
+    graph.write_bytes(b'none')
+    (tmp_path / 'labels.txt').write_text('blue ones\ngreen\nred\n')
+    flags = {
+        'retrain': ['--architecture=mobilenet_0.25_128', '--model_dir=%s' % tmp_path]
+        + ['--image_dir=' + photo_dir, '--summaries_dir=%s' % (tmp_path / 'logs')],
+        'evaluate': [str(graph), '--labels=%s' % (tmp_path / 'labels.txt')]
+        + ['--image_dir=' + photo_dir],
+        'quantize_graph': ['--input=%s' % graph, '--output=%s' % (tmp_path / 'out.pb')]
+        + ['--output_node_names=final_result'],
+    }[command]
+    environment = {name: value for name, value in os.environ.items() if 'TF_' not in name}
+    ended = in_subprocess('scripts.' + command, *flags, env=environment)
+    assert ended.status == 1
+    (line,) = [line for line in ended.err.splitlines() if not line.startswith('WARNING: class')]
+    assert re.search(r'not a frozen graph|do(es)? not parse|damaged', line)
