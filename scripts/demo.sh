@@ -4,10 +4,8 @@
 cd "$(dirname "$0")/.." || exit 1
 . scripts/venv.sh
 
-python=$(find_python 3.7)
-[ -n "$python" ] || python=$(find_python 3.6)
-[ -n "$python" ] || no_python
-make_venv .venv "$python" requirements.txt || exit 1
+take_lane
+make_venv "$venv" "$python" requirements.txt || exit 1
 
 photo=tf_files/sample_held_out/tulip_1.jpg
 
@@ -15,7 +13,7 @@ photo=tf_files/sample_held_out/tulip_1.jpg
 show_and_run() {
     echo
     echo "\$ $(echo "$*" | sed 's/ --/ \\\n    --/g')"
-    .venv/bin/"$@" || exit 1
+    "$venv/bin/$@" || exit 1
 }
 
 show_and_run python -m scripts.sample.draw_flowers --output_dir=tf_files/sample_photos \
@@ -37,7 +35,7 @@ Done: that was the label of $photo, which training has not seen.
   summaries     tf_files/sample_summaries
 
 Next, from this folder:
-  . .venv/bin/activate
+  . $venv/bin/activate
   tensorboard --logdir tf_files/sample_summaries      then open http://localhost:6006
   python -m scripts.retrain --help
 Your own photos go into one sub-folder for each class; give the folder above them as --image_dir,

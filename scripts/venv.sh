@@ -1,5 +1,13 @@
 # Sourced by demo.sh and tests/run.sh, from the repository's root: finds a Python, makes virtual
 # environments. POSIX sh.
+#
+# A lane is a Python and the TensorFlow that goes with it, in a virtual environment of its own.
+
+# In the order in which the demo takes them.
+LANES='3.7 3.6 newer'
+
+# Those that TensorFlow 2 has packages for.
+NEWER_PYTHONS='3.13 3.12 3.11 3.10 3.9 3.8'
 
 # Prints the path of a Python of version $1 ("3.7") that can make virtual environments, or nothing.
 find_python() {
@@ -16,30 +24,61 @@ if '%d.%d' % sys.version_info[:2] == '$1' and sys.maxsize > 2 ** 32:
     done
 }
 
+# Sets $python, $venv and $tensorflow to those of the lane $1; fails where it has no Python here.
+find_lane() {
+    versions=$1
+    case $1 in
+        3.7) venv=.venv tensorflow='TensorFlow 1.15' ;;
+        3.6) venv=.venv-py3.6 tensorflow='TensorFlow 1.15' ;;
+        newer) venv=.venv-tf2 tensorflow='TensorFlow 2' versions=$NEWER_PYTHONS ;;
+    esac
+    for version in $versions; do
+        python=$(find_python "$version")
+        [ -z "$python" ] || return 0
+    done
+    return 1
+}
+
+# Sets the same to those of the first lane that has a Python here, and says which that is.
+take_lane() {
+    for lane in $LANES; do
+        find_lane "$lane" || continue
+        echo "Taking $("$python" --version 2>&1) with $tensorflow, in $venv."
+        return
+    done
+    no_python
+}
+
 # Makes the virtual environment $1 with the Python $2 and installs what the requirements files
 # $3... list; at once where that is done already.
 make_venv() {
-    folder=$1 python=$2
+    folder=$1 base=$2
     shift 2
+    version=$("$base" --version 2>&1)
     stamp="$folder/installed-$(cat "$@" | cksum | cut -d ' ' -f 1)"
-    [ ! -e "$stamp" ] || return 0
-    echo "Setting up $folder with $("$python" --version 2>&1); this takes a minute."
-    "$folder/bin/python" -c '' 2>/dev/null || rm -rf "$folder"
-    "$python" -m venv "$folder" || return 1
-    # The pip that Python 3.6 brings does not know the wheels that TensorFlow comes in, and the
-    # newest does not run on it.
-    "$folder/bin/python" -m pip install --quiet --upgrade 'pip>=21.3,<22' || return 1
+    if [ "$("$folder/bin/python" --version 2>&1)" != "$version" ]; then
+        rm -rf "$folder"
+    elif [ -e "$stamp" ]; then
+        return 0
+    fi
+    echo "Setting up $folder with $version; this takes a minute or two."
+    "$base" -m venv "$folder" || return 1
+    case $version in
+        # Their own pip does not know the wheels that TensorFlow comes in; the newest does not run
+        # on Python 3.6.
+        *\ 3.[67].*) "$folder/bin/python" -m pip install --quiet 'pip>=21.3,<22' || return 1 ;;
+    esac
     requirements=
     for file in "$@"; do
         requirements="$requirements -r $file"
     done
     # shellcheck disable=SC2086  # One word for each file.
-    "$folder/bin/python" -m pip install --quiet $requirements || return 1
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check $requirements || return 1
     touch "$stamp"
 }
 
 no_python() {
-    echo "No Python 3.7 or 3.6 found, and TensorFlow 1.15 needs one of them: install one (with" \
-         "pyenv: pyenv install 3.7.17) and run this again." >&2
+    echo "No Python from 3.6 to 3.13 found that can make virtual environments: install one (with" \
+         "pyenv: pyenv install 3.7.17; on Debian: apt install python3-venv) and run this again." >&2
     exit 1
 }
