@@ -1,0 +1,117 @@
+"""What one TensorFlow writes, the others read: each lane's graph, labelled with in each lane."""
+
+import csv
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY, SHARED_DATA
+
+# The Pythons of the lanes, which tests/run.sh gives once all of them are installed.
+PYTHONS = os.environ.get('LANE_PYTHONS', '').split()
+NUMBERS = range(len(PYTHONS))
+TOLERANCE = 1e-3
+PHOTOS = '../shared/data/flower_photos'  # From the repository; the classic split hashes it so.
+
+pytestmark = pytest.mark.skipif(
+    not PYTHONS or not os.path.isdir(SHARED_DATA),
+    reason='needs the real data, and all lanes, which sh tests/run.sh sets up and names at its end',
+)
+
+
+def run(number, module, *arguments):
+    """Runs a command in the lane of a number; it has to end well."""
+    subprocess.run(
+        [PYTHONS[number], '-m', 'scripts.' + module] + list(arguments),
+        cwd=REPOSITORY,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """The folder of each lane's training: `graph.pb`, `labels.txt` and `bottlenecks`."""
+    folders = [tmp_path_factory.mktemp('lane') for _ in PYTHONS]
+    archive = os.path.join(SHARED_DATA, 'models', 'mobilenet_v1_0.25_128_frozen.tgz')
+    for number, folder in enumerate(folders):
+        (folder / 'models').mkdir()
+        shutil.copy(archive, str(folder / 'models'))
+        run(
+            number,
+            'retrain',
+            '--image_dir=' + PHOTOS,
+            '--architecture=mobilenet_0.25_128',
+            '--model_dir=%s' % (folder / 'models'),
+            '--bottleneck_dir=%s' % (folder / 'bottlenecks'),
+            '--summaries_dir=%s' % (folder / 'summaries'),
+            '--output_graph=%s' % (folder / 'graph.pb'),
+            '--output_labels=%s' % (folder / 'labels.txt'),
+            '--how_many_training_steps=500',
+            '--random_seed=1',
+        )
+    return folders
+
+
+@pytest.fixture(scope='module')
+def labelled(trained):
+    """A dict from the lanes of graph and labelling to each test photo's scores by label."""
+    with open(os.path.join(SHARED_DATA, 'classic', 'split.tsv'), encoding='utf-8') as file:
+        split = [line.split() for line in file if not line.startswith('#')]
+    photos = ['%s/%s' % (PHOTOS, name) for name, category in split if category == 'testing']
+    assert len(photos) == 69
+    return {
+        (graph, number): scores(number, trained[graph], photos)
+        for graph in NUMBERS
+        for number in NUMBERS
+    }
+
+
+def scores(number, folder, photos):
+    """Returns a dict from photo and label to the score that a lane gives with a lane's graph."""
+    output = str(folder / ('labels_%d.csv' % number))
+    flags = ['--graph=%s' % (folder / 'graph.pb'), '--labels=%s' % (folder / 'labels.txt')]
+    run(number, 'label_image', '--output_format=csv', '--output=' + output, *flags, *photos)
+    with open(output, encoding='utf-8', newline='') as file:
+        return {(row['image'], row['label']): float(row['score']) for row in csv.DictReader(file)}
+
+
+def best(scores_of):
+    """Returns a dict from photo to its best label."""
+    found = {}
+    for photo, label in sorted(scores_of, key=scores_of.get):
+        found[photo] = label
+    return found
+
+
+def test_all_pairs_give_the_same_labels_and_scores(labelled):
+    assert len(labelled) == len(PYTHONS) ** 2
+    assert len(labelled[0, 0]) == 69 * 5
+    for (graph, number), found in labelled.items():
+        own = labelled[graph, graph]
+        greatest = max(abs(found[key] - own[key]) for key in own)
+        print('graph of lane %d in lane %d: scores within %.2g' % (graph, number, greatest))
+        assert greatest < TOLERANCE, (graph, number)
+        # The lanes begin to train from other weights, and yet:
+        assert best(found) == best(labelled[0, 0]), (graph, number)
+
+
+def test_bottlenecks_agree(trained):
+    def read(folder):
+        found = {}
+        for place, _, names in os.walk(str(folder / 'bottlenecks')):
+            for name in (name for name in names if name.endswith('.txt')):
+                with open(os.path.join(place, name), encoding='ascii') as file:
+                    values = np.array(file.read().split(','), np.float32)
+                found[os.path.join(os.path.basename(place), name)] = values
+        return found
+
+    first, *others = map(read, trained)
+    assert len(first) == 600
+    for number, other in enumerate(others, 1):
+        greatest = max(np.abs(other[name] - values).max() for name, values in first.items())
+        print('bottlenecks of lanes 0 and %d: within %.2g' % (number, greatest))
+        assert set(other) == set(first) and greatest < TOLERANCE
