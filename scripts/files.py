@@ -1,12 +1,16 @@
 """Writing files so that no reader ever sees half of one."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 
 from scripts.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a folder cannot be locked, nor opened: nobody cleans up.
+    fcntl = None
 
 _PREFIX, _SUFFIX = '.writing-', '.tmp'
 
@@ -55,6 +59,9 @@ def _writing_in(folder):
     Who has that lock alone knows that nobody is writing, and that the temporary files there are
     those of writers that were killed.
     """
+    if fcntl is None:
+        yield
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         if folder not in _cleaned and _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -165,7 +172,7 @@ def check_not_full(folder):
 
 def _nearest_existing(path):
     path = os.path.abspath(path)
-    while not os.path.lexists(path):
+    while not os.path.lexists(path) and path != os.path.dirname(path):  # A drive may be missing.
         path = os.path.dirname(path)
     return path
 

@@ -159,14 +159,20 @@ def _photo_names_in(folder):
             continue
         if os.path.isdir(entry.path):
             folders.append(entry.path)
-        elif entry.name.endswith(ENDINGS) and os.path.isfile(entry.path):
+        elif entry.name.lower().endswith(ENDINGS) and os.path.isfile(entry.path):
             files.append(entry.name)
         else:
             others.append(entry.path)
     _warn_of_others('folders inside of a class folder, with all that is in them', folders)
     _warn_of_others('files that do not end in %s, or are no files' % ', '.join(ENDINGS), others)
-    files.sort()
-    return [name for ending in ENDINGS for name in files if name.endswith(ending)]
+    return sorted(files, key=lambda name: (_ending_rank(name), name))
+
+
+def _ending_rank(name):
+    for rank, ending in enumerate(ENDINGS):
+        if name.endswith(ending):
+            return rank
+    return len(ENDINGS)  # Other cases, such as .Jpg, come last; the classic script passed them by.
 
 
 def _warn_of_others(what, paths):

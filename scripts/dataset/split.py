@@ -1,7 +1,7 @@
 """Which photos train, which validate, which test: decided by each photo's name alone."""
 
 import hashlib
-import os
+import posixpath
 import typing
 
 TRAINING = 'training'
@@ -34,7 +34,8 @@ class Split(typing.NamedTuple):
         Photos whose names are equal up to `_nohash_` share a category.
         """
         parts = (folder, file_name) if self.key == BY_NAME else (image_dir, folder, file_name)
-        hashed = os.path.join(*parts).split('_nohash_')[0]
+        # With the same slashes everywhere: Windows splits as other systems do.
+        hashed = posixpath.join(*parts).split('_nohash_')[0]
         # Not os.fsencode: without a locale, as in containers, Python 3.6 takes that for ASCII.
         digest = hashlib.sha1(hashed.encode('utf-8', 'surrogateescape')).hexdigest()
         percentage = (int(digest, 16) % _HASH_RANGE) * (100.0 / (_HASH_RANGE - 1))
