@@ -143,6 +143,18 @@ def read(path, what):
         raise UserError('cannot read the %s %s: %s' % (what, path, error.strerror or error))
 
 
+def for_tensorflow(path):
+    """Returns a path as TensorFlow's own writers and readers take it: the same without a locale.
+
+    Raises:
+      UserError: the path is no UTF-8.
+    """
+    try:
+        return os.fsencode(path).decode('utf-8')
+    except UnicodeDecodeError:
+        raise UserError('TensorBoard needs paths in UTF-8, and %s is not: rename it' % path)
+
+
 def check_writable(path):
     """Raises UserError unless a file could be written at `path`, without writing or making any."""
     if os.path.isdir(path):

@@ -132,6 +132,7 @@ def test_a_class_of_any_letters_is_trained_in_any_encoding(in_subprocess, tmp_pa
         '--model_dir=%s' % tmp_path,
         '--image_dir=' + folder,
         '--how_many_training_steps=5',
+        '--report=' + os.path.join(folder, 'out', 'report.html'),
         *('--%s=%s' % item for item in outputs.items()),
         env=dict(os.environ, **changes),
         errors='replace',

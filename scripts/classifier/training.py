@@ -12,6 +12,7 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from scripts import files
 from scripts.bottlenecks import extract
 from scripts.classifier import export
 from scripts.classifier import layer as layer_lib
@@ -205,7 +206,9 @@ class Trainer:
         graph = self._session.graph if name == 'train' and not begin else None
         # Event files are named by the second, and one of the same name would be written over.
         suffix = '.from-%d' % begin if begin else None
-        with tf.summary.FileWriter(folder, graph, filename_suffix=suffix) as writer:
+        with tf.summary.FileWriter(
+            files.for_tensorflow(folder), graph, filename_suffix=suffix
+        ) as writer:
             if begin:
                 # What an earlier run wrote after its last checkpoint is written again.
                 writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), begin)

@@ -8,6 +8,7 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from scripts import files
 from scripts.errors import UserError
 
 _RUNS = ('train', 'validation')
@@ -78,7 +79,7 @@ def read(summaries_dir):
 def _read_file(path, points):
     """Adds step and value of each point; of one step the last one counts, as in a resumed run."""
     try:
-        for event in tf.train.summary_iterator(path):
+        for event in tf.train.summary_iterator(files.for_tensorflow(path)):
             for value in event.summary.value:
                 if value.tag in _TAGS:
                     points[_TAGS[value.tag]][event.step] = value.simple_value

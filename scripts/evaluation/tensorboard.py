@@ -2,6 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
+from scripts import files
 from scripts.errors import UserError
 from scripts.evaluation import pictures, thumbnails
 from scripts.graphs.importing import import_graph
@@ -56,6 +57,6 @@ def write_graph(graph_def, folder):
 
 def _writer(folder):
     try:
-        return tf.summary.FileWriter(folder)
+        return tf.summary.FileWriter(files.for_tensorflow(folder))
     except tf.errors.OpError as error:
         raise UserError('cannot write in %s: %s' % (folder, error.message))
