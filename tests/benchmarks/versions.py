@@ -1,0 +1,163 @@
+"""Measures the same work under several versions of Python and TensorFlow, and prints a table.
+
+  python -m tests.benchmarks.versions REFERENCE/bin/python [OTHER/bin/python ...] [--json=FILE]
+
+Each Python is that of a virtual environment with requirements.txt; the first is what the others are
+compared with. All take turns, five rounds; of each measure the median counts. Extraction is the
+call that makes the bottlenecks of the 600 photos of ../shared/data from nothing; the others are
+whole commands, from start to end, on these photos and mobilenet_0.25_128.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_SHARED = os.path.join(REPOSITORY, os.pardir, 'shared', 'data')
+_PHOTOS = os.path.join(_SHARED, 'flower_photos')
+_PHOTO = os.path.join(_PHOTOS, 'daisy', sorted(os.listdir(os.path.join(_PHOTOS, 'daisy')))[0])
+_NETWORK, _LARGER = 'mobilenet_0.25_128', 'mobilenet_0.75_224'
+_ROUNDS = 5
+
+_EXTRACTION = """
+import sys, time
+from scripts import command
+command._set_up_logging()
+from scripts import graphs
+from scripts.bottlenecks import cache, extract
+from scripts.dataset import photos, split
+from scripts.networks import pretrained, table
+image_dir, model_dir, folder, name = sys.argv[1:]
+found = photos.load(image_dir, split.Split()).photos
+network = table.find(name)
+loaded = pretrained.load(network, model_dir)
+empty = cache.Cache(folder, name, loaded.sha256, network.bottleneck_length)
+start = time.time()
+_, readable = extract.through_cache(loaded, empty, found)
+seconds = time.time() - start
+assert readable.all() and len(readable) == 600
+print(seconds)
+"""
+
+
+class Lane:
+    """A Python, and a folder of its own to work in."""
+
+    def __init__(self, python, folder):
+        self.python, self.folder = python, folder
+        self.name = self.output(
+            'import platform, tensorflow as tf\n'
+            'print("Python %s, TensorFlow %s" % (platform.python_version(), tf.__version__))'
+        ).splitlines()[-1]
+        shutil.copytree(os.path.join(_SHARED, 'models'), self.place('models'))
+        self.retrain(10)  # Files are read and bottlenecks computed, so that all begin alike.
+
+    def place(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def output(self, code, *arguments):
+        """Returns what a piece of Python prints."""
+        return subprocess.run(
+            [self.python, '-c', code] + list(arguments),
+            cwd=REPOSITORY,
+            check=True,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        ).stdout
+
+    def command(self, module, *arguments):
+        """Runs a command and returns the seconds that it takes."""
+        start = time.time()
+        subprocess.run(
+            [self.python, '-m', 'scripts.' + module] + list(arguments),
+            cwd=REPOSITORY,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return time.time() - start
+
+    def extract(self, network):
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            printed = self.output(_EXTRACTION, _PHOTOS, self.place('models'), folder, network)
+        return float(printed.splitlines()[-1])
+
+    def retrain(self, steps):
+        return self.command(
+            'retrain',
+            '--image_dir=' + _PHOTOS,
+            '--architecture=' + _NETWORK,
+            '--how_many_training_steps=%d' % steps,
+            '--random_seed=1',
+            *('--%s=%s' % (flag, self.place(name)) for flag, name in _OUTPUTS.items()),
+        )
+
+    def label(self, photos):
+        files = ['--graph=' + self.place('graph.pb'), '--labels=' + self.place('labels.txt')]
+        output = self.place('labels.csv')
+        return self.command(
+            'label_image', '--output=' + output, '--output_format=csv', *files, photos
+        )
+
+
+_OUTPUTS = {
+    'model_dir': 'models',
+    'bottleneck_dir': 'bottlenecks',
+    'summaries_dir': 'summaries',
+    'output_graph': 'graph.pb',
+    'output_labels': 'labels.txt',
+}
+MEASURES = {
+    'extraction, %s' % _NETWORK: lambda lane: lane.extract(_NETWORK),
+    'extraction, %s' % _LARGER: lambda lane: lane.extract(_LARGER),
+    'retrain, 4,000 steps on a warm cache': lambda lane: lane.retrain(4000),
+    'label_image, 600 photos': lambda lane: lane.label(_PHOTOS),
+    'label_image, one photo': lambda lane: lane.label(_PHOTO),
+}
+
+
+def measure(lanes):
+    """Returns a dict from measure to a dict from lane to the list of seconds of all rounds."""
+    seconds = {measure: {lane.name: [] for lane in lanes} for measure in MEASURES}
+    for number in range(_ROUNDS):
+        for name, function in MEASURES.items():
+            for lane in lanes:
+                seconds[name][lane.name].append(function(lane))
+        print('round %d of %d' % (number + 1, _ROUNDS), file=sys.stderr)
+    return seconds
+
+
+def table(seconds):
+    """Returns the lines of a table in Markdown: seconds, and how many times faster than the first."""
+    lanes = list(next(iter(seconds.values())))
+    lines = ['| | %s |' % ' | '.join(lanes), '|---' * (len(lanes) + 1) + '|']
+    for name, of_lane in seconds.items():
+        medians = [statistics.median(of_lane[lane]) for lane in lanes]
+        cells = ['%.2f s, %.2f' % (each, medians[0] / each) for each in medians]
+        lines.append('| %s | %s |' % (name, ' | '.join(cells)))
+    return lines
+
+
+def main(arguments):
+    flags = [each for each in arguments if each.startswith('--json=')]
+    pythons = [each for each in arguments if each not in flags]
+    if not pythons:
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        lanes = [
+            Lane(os.path.abspath(python), os.path.join(folder, str(number)))
+            for number, python in enumerate(pythons)
+        ]
+        seconds = measure(lanes)
+    print('\n'.join(table(seconds)))
+    for flag in flags:
+        with open(flag.split('=', 1)[1], 'w', encoding='utf-8') as file:
+            json.dump(seconds, file, indent=1)
+
+
+if __name__ == '__main__':
+    main(sys.argv[1:])
