@@ -132,7 +132,7 @@ def measure(lanes):
 
 
 def table(seconds):
-    """Returns the lines of a table in Markdown: seconds, and how many times faster than the first."""
+    """Returns the lines of a table: seconds, and how many times faster than the first lane."""
     lanes = list(next(iter(seconds.values())))
     lines = ['| | %s |' % ' | '.join(lanes), '|---' * (len(lanes) + 1) + '|']
     for name, of_lane in seconds.items():
