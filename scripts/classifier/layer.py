@@ -56,7 +56,7 @@ def add(bottleneck_tensor, class_count, settings):
             bottleneck_tensor, shape=[None, length], name='BottleneckInputPlaceholder'
         )
         ground_truth_input = tf.placeholder(tf.int64, [None], name='GroundTruthInput')
-    logits, multiply = _logits(bottleneck_input, length, class_count)
+    logits, multiply = _logits(bottleneck_input, class_count, settings.random_seed)
     final_tensor = tf.nn.softmax(logits, name=settings.final_tensor_name)
     tf.summary.histogram('activations', final_tensor)
 
@@ -87,13 +87,14 @@ def add(bottleneck_tensor, class_count, settings):
     )
 
 
-def _logits(bottleneck_input, length, class_count):
+def _logits(bottleneck_input, class_count, seed):
     """Returns the logits, float32 `[batch, class_count]`, and what makes them of bottlenecks."""
+    shape = [bottleneck_input.shape.as_list()[1], class_count]
     with tf.name_scope('final_training_ops'):
         with tf.name_scope('weights'):
+            # A seed of its own: what TensorFlow draws without one depends on its version.
             weights = tf.Variable(
-                tf.truncated_normal([length, class_count], stddev=_INITIAL_STDDEV),
-                name='final_weights',
+                tf.truncated_normal(shape, stddev=_INITIAL_STDDEV, seed=seed), name='final_weights'
             )
             _summarize(weights)
         with tf.name_scope('biases'):
