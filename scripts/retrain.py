@@ -284,7 +284,8 @@ def _check_outputs(settings, report):
         if path:
             files.check_writable(path)
     files.check_folder_writable(settings.training.summaries_dir)
-    summaries.check_dir(files.for_tensorflow(settings.training.summaries_dir))
+    files.for_tensorflow(settings.training.summaries_dir)
+    summaries.check_dir(settings.training.summaries_dir)
     if settings.training.intermediate_store_frequency:
         files.check_folder_writable(settings.training.intermediate_output_graphs_dir)
 
