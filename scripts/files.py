@@ -1,9 +1,10 @@
 """Writing files so that no reader ever sees half of one."""
 
 import contextlib
+import itertools
 import os
 import shutil
-import tempfile
+import uuid
 
 from scripts.errors import UserError
 
@@ -31,25 +32,22 @@ def replacing(path):
     folder = os.path.dirname(path) or '.'
     try:
         os.makedirs(folder, exist_ok=True)
-        with _writing_in(folder), _temporary_file(folder) as file:
+        with _writing_in(folder), _taking_the_place_of(path) as file:
             yield file
-            file.close()
-            os.chmod(file.name, 0o666 & ~_umask())  # mkstemp makes files that only the owner reads.
-            os.replace(file.name, path)
     except OSError as error:
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
 
 
 @contextlib.contextmanager
-def _temporary_file(folder):
-    """Gives a new file in a folder; what still has its name at the end is removed."""
-    handle, path = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
-    os.close(handle)
+def _taking_the_place_of(path):
+    temporary = os.path.join(os.path.dirname(path), _PREFIX + uuid.uuid4().hex + _SUFFIX)
     try:
-        with open(path, 'wb') as file:
+        with open(temporary, 'xb') as file:
             yield file
-    finally:
-        _remove(path)
+        os.replace(temporary, path)
+    except BaseException:
+        _remove(temporary)
+        raise
 
 
 @contextlib.contextmanager
@@ -106,7 +104,8 @@ def growing(path):
             if file is not None:
                 file.close()
             file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed below.
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield file
     except OSError as error:
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
@@ -124,8 +123,21 @@ def _is_at(file, path):
 
 def write(path, data):
     """Writes bytes to `path` through `replacing`."""
-    with replacing(path) as file:
-        file.write(data)
+    write_all([(path, data)])
+
+
+def write_all(contents):
+    """Writes files as `write` does, with less to do for each: a list of pairs of path and bytes."""
+    for folder, group in itertools.groupby(contents, lambda pair: os.path.dirname(pair[0])):
+        path = folder
+        try:
+            os.makedirs(folder or '.', exist_ok=True)
+            with _writing_in(folder or '.'):
+                for path, data in group:
+                    with _taking_the_place_of(path) as file:
+                        file.write(data)
+        except OSError as error:
+            raise UserError('cannot write %s: %s' % (path, error.strerror or error))
 
 
 def read(path, what):
@@ -187,9 +199,3 @@ def _nearest_existing(path):
     while not os.path.lexists(path) and path != os.path.dirname(path):  # A drive may be missing.
         path = os.path.dirname(path)
     return path
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -189,8 +189,7 @@ def store(cache, photos, bottlenecks):
     """
     texts = [to_text(bottleneck).encode('ascii') for bottleneck in bottlenecks]
     append_records(cache, photos, texts)
-    for photo, text in zip(photos, texts):
-        files.write(cache.path(photo), text)
+    files.write_all([(cache.path(photo), text) for photo, text in zip(photos, texts)])
     return values_lib.digests(texts)
 
 

@@ -127,7 +127,7 @@ def main():
     if flags.extract:
         _extract_and_tell_peak(flags.model_dir, flags.work, int(flags.extract))
         return
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir='tf_files') as work:
         medians = measure(work, flags.rounds)
     measuring.write_json(flags.output, medians, [])
     for name, value in medians.items():

@@ -439,7 +439,7 @@ def main():
     parser.add_argument('--output', default='speed.json', help='The JSON file to write.')
     parser.add_argument('--only', default='', help='Only the measures whose name begins so.')
     flags = parser.parse_args()
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir='tf_files') as work:
         model_dir = os.path.join(work, 'models')
         os.makedirs(model_dir)
         install_models(model_dir)
