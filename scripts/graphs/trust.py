@@ -9,7 +9,7 @@ import re
 import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
-from scripts.graphs import search
+from scripts.graphs import search, versions
 
 _MOST_CONSTANT_BYTES = 2**31  # No file that holds them one by one is larger: protobuf's own bound.
 
@@ -154,13 +154,7 @@ def _all_nodes(graph_def):
 
 def _op_defs(nodes):
     """Returns a dict from each operation of the nodes to its OpDef, None where there is none."""
-    graph, found = tf.Graph(), {}
-    for op in {node.op for node in nodes}:
-        try:
-            found[op] = graph._get_op_def(op)
-        except tf.errors.NotFoundError:
-            found[op] = None
-    return found
+    return {op: versions.op_def(op) for op in {node.op for node in nodes}}
 
 
 def _is_harmless(op_def):

@@ -43,3 +43,13 @@ def strip_defaults(graph_def):
     return tf.train.export_meta_graph(
         graph_def=graph_def, graph=tf.Graph(), strip_default_attrs=True
     ).graph_def
+
+
+def op_def(name):
+    """Returns the OpDef of an operation, or None where this TensorFlow has none of that name."""
+    graph = tf.Graph()
+    find = getattr(graph, 'op_def_for_type', None) or graph._get_op_def
+    try:
+        return find(name)
+    except (tf.errors.NotFoundError, RuntimeError):
+        return None
