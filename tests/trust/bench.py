@@ -22,6 +22,7 @@ SEED = 20261121
 NETWORK = 'mobilenet_0.25_128'
 _PATIENCE_SECONDS = 300  # Of waiting itself: where all is paused together, none of it passes.
 _TICK = 0.002
+_KILLED = (-signal.SIGKILL, 255)  # As Python 3.6's fork server speaks of any signal.
 
 _FORKS = multiprocessing.get_context('forkserver')
 _FORKS.set_forkserver_preload(
@@ -88,6 +89,10 @@ class Run:
                 return self._process.exitcode
         self.kill()
         raise AssertionError('it did not end:\n' + self.text())
+
+    def killed(self):
+        """Waits for its end and returns whether that was SIGKILL."""
+        return self.status() in _KILLED
 
     def warnings(self):
         """Returns the lines that it printed as warnings."""

@@ -197,12 +197,12 @@ def _kill_at_moment(victim, folder, seconds):
     run.reached(victim.begins or '')
     time.sleep(seconds)
     run.kill()
-    return run.status() == -signal.SIGKILL
+    return run.killed()
 
 
 def _kill_at_call(victim, folder, number):
     run = _start(victim, folder, functools.partial(_kill_at, number, None))
-    return run.status() == -signal.SIGKILL
+    return run.killed()
 
 
 def _check_whole(folder, reference):
