@@ -10,7 +10,7 @@ import numpy as np
 from tests.trust import bench, mutations
 from tests.trust.bench import SEED, Row
 
-DAMAGES = 200
+DAMAGES = 105
 ROUNDS = 20
 
 _AT_ONCE = 4
