@@ -24,7 +24,7 @@ FAILURE = 1
 INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctrl-C stopped.
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
-_PASSED_ON = signal.SIGUSR1  # In the place of SIGINT.
+_PASSED_ON = getattr(signal, 'SIGUSR1', None)  # In the place of SIGINT.
 _PR_SET_PDEATHSIG = 1  # Of <sys/prctl.h>.
 
 
@@ -32,8 +32,10 @@ def run(main, flag_values):
     """Runs a command on this process's arguments and exits with its status; see `execute`.
 
     The work is done in a child process: where a damaged graph takes TensorFlow down, there is
-    still someone to say so.
+    still someone to say so. Where there is no fork, on Windows, nobody is.
     """
+    if not hasattr(os, 'fork'):
+        sys.exit(execute(main, flag_values, sys.argv))
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # Until both know what to do with them.
     signal.signal(_PASSED_ON, signal.default_int_handler)
     child = os.fork()

@@ -39,7 +39,7 @@ SMALL = 'mobilenet_0.25_128'
 EXTRACTED = {
     SMALL: (3600, 300),
     'mobilenet_0.25_224': (600, 100),
-    'mobilenet_0.75_224': (300, 60),
+    'mobilenet_0.75_224': (600, 60),
 }
 PHOTO_DIR = os.path.join(SHARED_DATA, 'flower_photos')
 DISTORTIONS = Distortions(True, 10, 10, 10)
