@@ -24,12 +24,12 @@ _HARMLESS = re.compile(
     r'|VarIsInitializedOp|ReadVariableOp|Assign(Add|Sub)?VariableOp|ResourceGather(Nd)?'
 )
 # Operations without a state that reach outside of the graph all the same: they take the names of
-# files, addresses or functions, or end the process.
+# files, addresses or functions, have code compiled and run (Xla, Mlir), or end the process.
 _REACHING_OUT = re.compile(
     r'ReadFile|MatchingFiles|PyFuncStateless|ImmutableConst|InitializeTableFromTextFile'
     r'|GenerateVocabRemapping|GenerateBigQueryReaderPartitions|(Decode|Encode)Proto\w*'
     r'|Debug\w*|Copy(Host)?|Abort|RemoteFusedGraphExecute|TPU\w*|Reader\w*|Batch(Function)?'
-    r'|Unbatch(Grad)?|\w*Dataset\w*|\w*Iterator\w*'
+    r'|Unbatch(Grad)?|\w*Dataset\w*|\w*Iterator\w*|_?Xla\w*|Mlir\w*'
 )
 # What newer TensorFlow writes for what older TensorFlow always does, where that is not 0 or empty.
 _DEFAULTS = {'exponential_avg_factor': 1.0, 'incompatible_shape_error': True}
