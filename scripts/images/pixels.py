@@ -23,9 +23,10 @@ def decode(contents_tensor):
     bits_tensor = tf.strings.substr(_head(contents_tensor, _BMP_BITS + 1), _BMP_BITS, 1)
 
     # A node that has once seen a BMP refuses those of another depth: so there is a node for each.
+    # 0 is whatever the file has: TensorFlow 2 takes no 1.
     image_tensor = tf.case(
         [
-            (is_bmp & tf.equal(bits_tensor, b'\x08'), lambda: _decode_bmp(contents_tensor, 1)),
+            (is_bmp & tf.equal(bits_tensor, b'\x08'), lambda: _decode_bmp(contents_tensor, 0)),
             (is_bmp & tf.equal(bits_tensor, b'\x20'), lambda: _decode_bmp(contents_tensor, 4)),
             (is_bmp, lambda: _decode_bmp(contents_tensor, 3)),
             (_starts_with(contents_tensor, _GIF), lambda: tf.image.decode_gif(contents_tensor)[0]),
