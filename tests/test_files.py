@@ -150,3 +150,23 @@ def test_a_path_for_tensorflow_is_utf8_without_a_locale_too():
     assert files.for_tensorflow('caf\u00e9') == 'caf\u00e9'
     with pytest.raises(UserError, match='paths in UTF-8'):
         files.for_tensorflow(os.fsdecode(b'caf\xe9'))
+
+
+def test_several_files_are_written_in_one_go(tmp_path):
+    contents = [
+        (str(tmp_path / folder / name), (folder + name).encode())
+        for folder in ('a', 'b')
+        for name in ('1', '2')
+    ]
+    files.write_all(contents)
+    for path, data in contents:
+        assert files.read(path, 'text') == data
+    assert sorted(os.listdir(str(tmp_path / 'a'))) == ['1', '2']
+
+
+def test_the_one_of_several_files_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / 'a' / 'folder').mkdir(parents=True)
+    paths = [str(tmp_path / 'a' / name) for name in ('1', 'folder', '2')]
+    with pytest.raises(UserError, match='cannot write %s: ' % paths[1]):
+        files.write_all([(path, b'data') for path in paths])
+    assert sorted(os.listdir(str(tmp_path / 'a'))) == ['1', 'folder']
