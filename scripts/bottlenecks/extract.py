@@ -12,6 +12,7 @@ from scripts import files
 from scripts.bottlenecks import cache as cache_lib
 from scripts.bottlenecks import values as values_lib
 from scripts.errors import UserError
+from scripts.graphs import versions
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, distort, stream
 from scripts.networks import pretrained as pretrained_lib
@@ -183,7 +184,7 @@ class DistortedStream:
             except tf.errors.OpError as error:  # All of them were readable before the first step.
                 raise UserError(
                     'a training photo cannot be read any more: %s; start again, and it is left out'
-                    % error.message.split('\n')[0]
+                    % versions.what_failed(error)
                 )
         taken, self._ready = self._ready[:count], self._ready[count:]
         return taken

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
-from scripts.graphs import rewrite, search
+from scripts.graphs import rewrite, search, versions
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, pixels, stream
@@ -132,7 +132,7 @@ def _runs(graph_input, output_name):
     except tf.errors.OpError as error:
         raise UserError(
             'the graph does not run from %s to %s: %s'
-            % (graph_input.name, output_name, _first_line(error))
+            % (graph_input.name, output_name, versions.what_failed(error))
         )
 
 
@@ -146,7 +146,3 @@ def _check_scores(values, output_name):
         raise UserError(
             'the node %s gives scores that are not numbers: the graph is broken' % output_name
         )
-
-
-def _first_line(error):
-    return error.message.split('\n')[0]

@@ -9,6 +9,8 @@ import os
 import re
 import tempfile
 
+# What TensorFlow 2 says before what is wrong: at which nodes, and where in Python they were made.
+_WHERE = re.compile(r'\AGraph execution error:.*^Node: [^\n]*\n', re.DOTALL | re.MULTILINE)
 # Log lines of TensorFlow 2 while it is imported, before it heeds TF_CPP_MIN_LOG_LEVEL.
 _GREETING = re.compile(rb'[IWE]\d{4} |WARNING: All log messages before absl')
 
@@ -53,3 +55,12 @@ def op_def(name):
         return find(name)
     except (tf.errors.NotFoundError, RuntimeError):
         return None
+
+
+def what_failed(error):
+    """Returns the line of an error that says what is wrong, as in 'photo.jpg; No such file'.
+
+    Args:
+      error: a tf.errors.OpError, or a ValueError of a session.
+    """
+    return _WHERE.sub('', getattr(error, 'message', str(error))).split('\n')[0]

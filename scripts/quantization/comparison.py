@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
-from scripts.graphs import build, search
+from scripts.graphs import build, search, versions
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 
@@ -86,7 +86,7 @@ def run(graph_def, output_names, values):
                 {name + ':0': value for name, value in values.items()},
             )
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError('the graph does not run: %s' % str(error).split('\n')[0])
+        raise UserError('the graph does not run: %s' % versions.what_failed(error))
 
 
 def differences(before, after, settings, values):

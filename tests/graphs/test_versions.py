@@ -32,6 +32,15 @@ def test_attributes_that_hold_their_default_are_left_out():
         tf.import_graph_def(after, name='')
 
 
+def test_of_an_error_the_line_that_says_what_is_wrong_is_told():
+    with tf.Graph().as_default(), tf.Session() as session:
+        contents_tensor = tf.strings.join([tf.read_file('/not/there')])
+        with pytest.raises(tf.errors.NotFoundError) as raised:
+            session.run(contents_tensor)
+    assert versions.what_failed(raised.value) == '/not/there; No such file or directory'
+    assert versions.what_failed(ValueError('no feed\nmore')) == 'no feed'
+
+
 def test_only_one_module_knows_of_versions():
     knows = re.compile(r'tf\.VERSION\.|tf\.__version__|disable_v2|enable_v2|TF2_BEHAVIOR|_MAJOR')
     found = []
