@@ -9,8 +9,13 @@ import os
 import re
 import tempfile
 
-# What TensorFlow 2 says before what is wrong: at which nodes, and where in Python they were made.
-_WHERE = re.compile(r'\AGraph execution error:.*^Node: [^\n]*\n', re.DOTALL | re.MULTILINE)
+# What TensorFlow 2 says before what is wrong: at which nodes, where in Python they were made, and
+# in which step of a data set.
+_WHERE = re.compile(
+    r'\AGraph execution error:\s+(.*^Node: [^\n]*\n)?'
+    r'(Error in user-defined function [^\n]*?Root\S*: )?',
+    re.DOTALL | re.MULTILINE,
+)
 # Log lines of TensorFlow 2 while it is imported, before it heeds TF_CPP_MIN_LOG_LEVEL.
 _GREETING = re.compile(rb'[IWE]\d{4} |WARNING: All log messages before absl')
 
@@ -63,4 +68,4 @@ def what_failed(error):
     Args:
       error: a tf.errors.OpError, or a ValueError of a session.
     """
-    return _WHERE.sub('', getattr(error, 'message', str(error))).split('\n')[0]
+    return _WHERE.sub('', getattr(error, 'message', str(error))).strip().split('\n')[0]

@@ -32,9 +32,19 @@ def test_attributes_that_hold_their_default_are_left_out():
         tf.import_graph_def(after, name='')
 
 
-def test_of_an_error_the_line_that_says_what_is_wrong_is_told():
+def by_itself(path):
+    return tf.strings.join([tf.read_file(path)])
+
+
+def in_a_data_set(path):
+    photos = tf.data.Dataset.from_tensors(path).map(tf.read_file)
+    return tf.data.make_one_shot_iterator(photos).get_next()
+
+
+@pytest.mark.parametrize('read', [by_itself, in_a_data_set])
+def test_of_an_error_the_line_that_says_what_is_wrong_is_told(read):
     with tf.Graph().as_default(), tf.Session() as session:
-        contents_tensor = tf.strings.join([tf.read_file('/not/there')])
+        contents_tensor = read('/not/there')
         with pytest.raises(tf.errors.NotFoundError) as raised:
             session.run(contents_tensor)
     assert versions.what_failed(raised.value) == '/not/there; No such file or directory'
