@@ -4,6 +4,7 @@ import faulthandler
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -12,6 +13,7 @@ from absl import flags
 
 from scripts import command
 from scripts.errors import UserError
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture
@@ -199,3 +201,25 @@ def test_a_name_cannot_break_a_line_or_steer_the_terminal(flag_values, capsys):
         'WARNING: left out: a\\nWARNING: b\\x1b[2J \\x7f.jpg\n'
         'name: error: no photo  a WARNING: b\\x1b[2J \\x7f.jpg\n'
     )
+
+
+def test_what_is_registered_for_the_end_is_done(tmp_path):
+    # A lock that processes share, as tqdm has one, is complained about where nobody removes it.
+    program = tmp_path / 'program.py'
+    program.write_text(
+        'import atexit, multiprocessing\n'
+        'from absl import flags\n'
+        'from scripts import command\n'
+        'def main(values, arguments):\n'
+        '    global lock\n'
+        '    lock = multiprocessing.get_context("spawn").RLock()\n'
+        '    atexit.register(print, "the end")\n'
+        'command.run(main, flags.FlagValues())\n'
+    )
+    run = subprocess.run(
+        [sys.executable, str(program)],
+        env={**os.environ, 'PYTHONPATH': REPOSITORY},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, b'the end\n', b'')
