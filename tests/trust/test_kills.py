@@ -95,41 +95,42 @@ def _victims(folder, root):
         Victim('retrain, bottlenecks', 24, retrain, flags_of(), ' bottlenecks found', 'Step 0'),
         Victim('retrain, training', 18, retrain, long_training, 'Step 0', 'Final', cached, quick),
         Victim('retrain, export', 18, retrain, exports, 'Final test', None, cached),
-        Victim(
-            'download',
-            16,
-            retrain,
-            lambda place: bench.retrain_flags(
-                few, place, architecture=_DOWNLOADED, model_dir=os.path.join(place, 'models')
-            ),
-            'Downloading',
-            ' bottlenecks found',
-            None,
-            functools.partial(_download_from, root),
-        ),
-        Victim(
-            'quantize_graph',
-            12,
-            'scripts.quantize_graph',
-            lambda place: [
-                '--input=' + graph,
-                '--output=' + os.path.join(place, 'quantized.pb'),
-                '--output_node_names=final_result',
-                '--mode=weights',
-            ],
-        ),
-        Victim(
-            'label_image --output',
-            12,
-            'scripts.label_image',
-            lambda place: [
-                '--graph=' + graph,
-                '--labels=' + labels,
-                '--output=' + os.path.join(place, 'labelled.csv'),
-                '--output_format=csv',
-                photos,
-            ],
-        ),
+        _download_victim(few, root),
+    ] + _victims_of_a_graph(graph, labels, photos)
+
+
+def _download_victim(photos, root):
+    def flags(place):
+        models = os.path.join(place, 'models')
+        return bench.retrain_flags(photos, place, architecture=_DOWNLOADED, model_dir=models)
+
+    serving = functools.partial(_download_from, root)
+    return Victim(
+        'download', 16, 'scripts.retrain', flags, 'Downloading', ' bottlenecks found', None, serving
+    )
+
+
+def _victims_of_a_graph(graph, labels, photos):
+    def quantize(place):
+        return [
+            '--input=' + graph,
+            '--output=' + os.path.join(place, 'quantized.pb'),
+            '--output_node_names=final_result',
+            '--mode=weights',
+        ]
+
+    def label(place):
+        return [
+            '--graph=' + graph,
+            '--labels=' + labels,
+            '--output=' + os.path.join(place, 'labelled.csv'),
+            '--output_format=csv',
+            photos,
+        ]
+
+    return [
+        Victim('quantize_graph', 12, 'scripts.quantize_graph', quantize),
+        Victim('label_image --output', 12, 'scripts.label_image', label),
     ]
 
 
