@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import sys
 import uuid
 
 from scripts.errors import UserError
@@ -155,16 +156,29 @@ def read(path, what):
         raise UserError('cannot read the %s %s: %s' % (what, path, error.strerror or error))
 
 
+def as_utf8(text):
+    """Returns a text with names of files in it as it is on a machine whose names are UTF-8.
+
+    Elsewhere, such as in a container without a locale under Python 3.6, names that are not ASCII
+    come as surrogates, one for each byte; so do bytes that are no UTF-8, everywhere.
+    """
+    if sys.getfilesystemencoding() == 'utf-8':
+        return text
+    return text.encode('utf-8', 'surrogateescape').decode('utf-8', 'surrogateescape')
+
+
 def for_tensorflow(path):
     """Returns a path as TensorFlow's own writers and readers take it: the same without a locale.
 
     Raises:
       UserError: the path is no UTF-8.
     """
+    text = as_utf8(path)
     try:
-        return os.fsencode(path).decode('utf-8')
-    except UnicodeDecodeError:
+        text.encode('utf-8')
+    except UnicodeEncodeError:
         raise UserError('TensorBoard needs paths in UTF-8, and %s is not: rename it' % path)
+    return text
 
 
 def check_writable(path):

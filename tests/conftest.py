@@ -19,6 +19,11 @@ hypothesis.settings.load_profile('shared machine')
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARED_DATA = os.path.join(REPOSITORY, os.pardir, 'shared', 'data')
 
+# Environments in which names of files are UTF-8, and ASCII as in a container without a locale
+# under Python 3.6; newer ones have to be told.
+UTF8 = {'LC_ALL': 'C.UTF-8'}
+NO_LOCALE = {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0', 'PYTHONUTF8': '0'}
+
 
 class Run(typing.NamedTuple):
     """How a command ended: its status and what it wrote to standard output and error."""

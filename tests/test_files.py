@@ -147,7 +147,7 @@ def test_a_growing_file_is_kept_and_written_by_one_at_a_time(tmp_path):
 
 
 def test_a_path_for_tensorflow_is_utf8_without_a_locale_too():
-    assert files.for_tensorflow('caf\u00e9') == 'caf\u00e9'
+    assert files.for_tensorflow(os.fsdecode('caf\u00e9'.encode())) == 'caf\u00e9'
     with pytest.raises(UserError, match='paths in UTF-8'):
         files.for_tensorflow(os.fsdecode(b'caf\xe9'))
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from scripts import label_image
 from scripts.graphs import graph_files
+from tests.conftest import NO_LOCALE
 from tests.images import photo_kinds
 
 CLASSIC_FLAGS = [
@@ -292,7 +293,7 @@ def test_names_of_any_bytes_are_printed_without_a_locale(in_subprocess, files, t
     os.mkdir(folder)
     for name in ('caf\u00e9.png'.encode('utf-8'), b'caf\xe9.png'):
         shutil.copy(os.fsencode(files['image']), os.path.join(folder, name))
-    environment = dict(os.environ, LC_ALL='C', PYTHONCOERCECLOCALE='0', PYTHONUTF8='0')
+    environment = dict(os.environ, **NO_LOCALE)
     ended = in_subprocess(
         'scripts.label_image',
         os.fsdecode(folder),

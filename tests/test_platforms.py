@@ -13,7 +13,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.images import settings
 from tests import pictures, stand_ins
-from tests.conftest import REPOSITORY
+from tests.conftest import NO_LOCALE, REPOSITORY
 
 # Modules of the standard library that Windows does not have.
 POSIX_ONLY = ['fcntl', 'grp', 'posix', 'pty', 'pwd', 'resource', 'termios']
@@ -113,13 +113,13 @@ def test_an_unknown_number_of_processors_is_no_obstacle(monkeypatch, photo_dir):
 @pytest.mark.parametrize(
     'changes',
     [
-        {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0', 'PYTHONUTF8': '0'},
+        NO_LOCALE,
         {'PYTHONIOENCODING': 'cp1252'},  # As in a Windows terminal.
     ],
     ids=['no locale', 'cp1252'],
 )
 def test_a_class_of_any_letters_is_trained_in_any_encoding(in_subprocess, tmp_path, changes):
-    folder = str(tmp_path / 'caf\u00e9 \u2603')
+    folder = os.path.join(str(tmp_path), os.fsdecode('caf\u00e9 \u2603'.encode()))
     pictures.draw_classes(folder, 20)
     stand_ins.install('mobilenet_0.25_128', str(tmp_path))
     outputs = {

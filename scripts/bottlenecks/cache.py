@@ -125,7 +125,7 @@ def load(cache, photos, bottlenecks):
             raise UserError(
                 'cannot read the bottleneck file %s: %s' % (error.filename, error.strerror)
             )
-        origin = records[photo.folder].get(photo.file_name)
+        origin = records[photo.folder].get(files.as_utf8(photo.file_name))
         problem = _problem(cache, photo, data, origin)
         if not problem:
             digests[row], problem = parse(data, bottlenecks[row])
@@ -199,7 +199,7 @@ def append_records(cache, photos, texts):
     for photo, text in zip(photos, texts):
         origin = _present_origin(cache, photo, text)
         lines.setdefault(photo.folder, []).append(
-            '\n' + json.dumps([photo.file_name] + list(origin)) + '\n'
+            '\n' + json.dumps([files.as_utf8(photo.file_name)] + list(origin)) + '\n'
         )
     for folder, entries in lines.items():
         path = cache.record_path(folder)
@@ -214,7 +214,11 @@ def append_records(cache, photos, texts):
 def _adopt(cache, unrecorded):
     """Records photos and texts without a record; what another run has recorded by now has one."""
     records = {folder: _read_record(cache, folder) for folder in {p.folder for p, _ in unrecorded}}
-    unrecorded = [each for each in unrecorded if each[0].file_name not in records[each[0].folder]]
+    unrecorded = [
+        (photo, text)
+        for photo, text in unrecorded
+        if files.as_utf8(photo.file_name) not in records[photo.folder]
+    ]
     if not unrecorded:
         return
     _LOG.warning(

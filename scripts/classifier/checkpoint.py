@@ -98,7 +98,10 @@ def identity(settings, pretrained, dataset):
         for name, value in settings.training._asdict().items()
         if name not in _FREE_SETTINGS
     }
-    photos = [(photo.folder, photo.file_name, photo.category) for photo in dataset.photos]
+    photos = [
+        (files.as_utf8(photo.folder), files.as_utf8(photo.file_name), photo.category)
+        for photo in dataset.photos
+    ]
     return dict(
         training,
         labels=list(dataset.labels),

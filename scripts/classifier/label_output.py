@@ -5,6 +5,7 @@ import io
 import json
 import typing
 
+from scripts import files
 from scripts.command import printable
 
 TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
@@ -59,6 +60,6 @@ def _as_csv(photos):
 
 def _as_object(photo):
     if photo.best is None:
-        return {'image': photo.path, 'error': 'cannot be read'}
+        return {'image': files.as_utf8(photo.path), 'error': 'cannot be read'}
     labels = [{'label': label, 'score': score} for label, score in photo.best]
-    return {'image': photo.path, 'labels': labels}
+    return {'image': files.as_utf8(photo.path), 'labels': labels}

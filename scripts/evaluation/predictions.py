@@ -30,4 +30,5 @@ def write(path, evaluation):
             [photo.path, labels[photo.label_index], labels[given]]
             + ['%.9g' % score for score in scores]
         )
-    files.write(path, text.getvalue().encode('utf-8', 'backslashreplace'))
+    table = files.as_utf8(text.getvalue())
+    files.write(path, table.encode('utf-8', 'backslashreplace'))

@@ -102,7 +102,7 @@ def write(path, evaluation, subject, curves=None, top_k=5):
         'body': '\n'.join(section for section in sections if section),
     }
     # A file's name need not be UTF-8.
-    files.write(path, page.encode('utf-8', 'backslashreplace'))
+    files.write(path, files.as_utf8(page).encode('utf-8', 'backslashreplace'))
 
 
 def _head(evaluation, subject):
