@@ -123,7 +123,8 @@ def unpack(path, folder):
             _refuse_unsafe(member, path)
         for member in members:
             if member.isfile():
-                with files.replacing(os.path.join(folder, member.name)) as file:
+                name = os.fsdecode(member.name.encode('utf-8', 'surrogateescape'))
+                with files.replacing(os.path.join(folder, name)) as file:
                     shutil.copyfileobj(archive.extractfile(member), file)
 
 

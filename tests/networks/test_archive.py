@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -12,6 +14,7 @@ import pytest
 
 from scripts.errors import UserError
 from scripts.networks import archive, pretrained, table
+from tests.conftest import NO_LOCALE, REPOSITORY
 from tests.networks.test_pretrained import ARCHIVE, NETWORK, SHA256, serving, tgz, whole
 
 KNOWN = NETWORK._replace(sha256=SHA256)
@@ -195,3 +198,16 @@ def test_a_flipped_bit_is_noticed_without_a_checksum(tmp_path):
         (tmp_path / 'a.tgz').write_bytes(bytes(data))
         with pytest.raises(archive.DownloadError, match='not a whole'):
             archive.check(str(tmp_path / 'a.tgz'), None)
+
+
+@pytest.mark.parametrize('kind', [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_names_of_any_letters_are_unpacked_without_a_locale(tmp_path, kind):
+    path, folder = str(tmp_path / 'archive.tgz'), str(tmp_path / 'unpacked')
+    with tarfile.open(path, 'w:gz', format=kind, encoding='utf-8') as made:
+        made.addfile(tarfile.TarInfo('caf\u00e9.pb'))
+    code = 'import sys; from scripts.networks import archive; archive.unpack(*sys.argv[1:])'
+    environment = dict(os.environ, **NO_LOCALE)
+    subprocess.run(
+        [sys.executable, '-c', code, path, folder], cwd=REPOSITORY, env=environment, check=True
+    )
+    assert os.listdir(os.fsencode(folder)) == ['caf\u00e9.pb'.encode()]
