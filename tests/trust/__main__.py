@@ -2,7 +2,7 @@
 
   python -m tests.trust
 
-Takes about 20 minutes; the tests try a tenth of each.
+Takes about a quarter of an hour; the tests try a tenth of each.
 """
 
 import os
@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts import files
 from tests.conftest import REPOSITORY
-from tests.trust import test_cache, test_disk, test_fuzz, test_kills
+from tests.trust import test_cache, test_disk, test_fuzz, test_guided, test_kills
 from tests.trust.bench import SEED
 
 _BEGIN, _END = '<!-- faults: begin -->', '<!-- faults: end -->'
@@ -42,6 +42,8 @@ def _fuzz():
     rows = []
     for name in test_fuzz.READERS:
         rows += _shown(test_fuzz.tried(name, test_fuzz.FULL))
+    for name in test_guided.READERS:
+        rows += _shown(test_guided.tried(name, test_guided.FULL))
     return rows
 
 

@@ -1,9 +1,12 @@
-"""Damaged and hostile inputs: a good result or one line, and nothing else ever."""
+"""Damaged and hostile inputs: a good result or one line, and nothing else ever.
+
+Not by hypothesis, for an input may take TensorFlow, and the process with it, down: here a process
+reads, another looks on, and the seed and the number of a unit make its inputs anew.
+"""
 
 import collections
 import contextlib
 import functools
-import io
 import logging
 import os
 import resource
@@ -14,7 +17,6 @@ import traceback
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from scripts import command, graph_flags, label_image
 from scripts.bottlenecks import cache as cache_lib
@@ -22,7 +24,7 @@ from scripts.dataset import labels as labels_lib
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from tests import stand_ins
-from tests.trust import bench, mutations
+from tests.trust import bench, mutations, samples
 from tests.trust.bench import SEED, Row
 
 FULL = 10000
@@ -203,14 +205,10 @@ def _bottlenecks(folder):
 
 def _labels(folder):
     path = os.path.join(folder, 'labels.txt')
-    samples = [
-        b'daisy\ndandelion\nroses\n',
-        b'\xef\xbb\xbfa b\r\nc\r\n',
-        'caf\xe9\n\u82b1\n'.encode(),
-    ]
 
     def read(random):
-        _write(path, mutations.damaged(random, samples[random.randint(3)], samples))
+        sample = samples.LABELS[random.randint(len(samples.LABELS))]
+        _write(path, mutations.damaged(random, sample, samples.LABELS))
         labels = labels_lib.read(path)
         assert labels and all(isinstance(label, str) and '\n' not in label for label in labels)
         return READ
@@ -225,12 +223,12 @@ def _graphs(folder):
     from scripts.graphs.importing import import_graph
 
     path = os.path.join(folder, 'graph.pb')
-    samples = [stand_ins.mobilenet(16, 5), _without_weights(stand_ins.inception())]
-    samples = [each.SerializeToString(deterministic=True) for each in samples]
+    graphs = [stand_ins.mobilenet(16, 5), _without_weights(stand_ins.inception())]
+    graphs = [each.SerializeToString(deterministic=True) for each in graphs]
     flags = label_image.FLAGS(['label_image']) and label_image.FLAGS
 
     def read(random):
-        _write(path, mutations.damaged_graph(random, samples[random.randint(2)], samples))
+        _write(path, mutations.damaged_graph(random, graphs[random.randint(2)], graphs))
         graph_def = graph_files.read(path)
         graph_input, output = graph_flags.layers(flags, graph_def)
         with tf.Graph().as_default():
@@ -270,12 +268,11 @@ def _without_weights(graph_def):
 
 def _archives(folder):
     from scripts.networks import pretrained, table
-    from tests.trust import test_kills
 
     network = table.find('mobilenet_0.50_160')._replace(sha256=None)
     table.DOWNLOAD_ROOT = 'http://127.0.0.1:1/'
     graph = stand_ins.mobilenet(160, 3).SerializeToString()
-    sample = test_kills.archive_of([(network.graph_file, graph), ('a/labels.txt', b'a\nb\n')])
+    sample = samples.archive_of([(network.graph_file, graph), ('a/labels.txt', b'a\nb\n')])
     models = os.path.join(folder, 'models')
 
     def read(random):
@@ -295,13 +292,13 @@ def _photos(folder):
     from scripts.images import stream
     from scripts.images.settings import PixelSpec
 
-    samples = _photo_samples()
+    photos = samples.photos()
     paths = [os.path.join(folder, '%d.jpg' % number) for number in range(_UNIT)]
 
     def read_unit(random):
         for path in paths:
-            sample = samples[random.randint(len(samples))]
-            _write(path, mutations.damaged_photo(random, sample, samples))
+            sample = photos[random.randint(len(photos))]
+            _write(path, mutations.damaged_photo(random, sample, photos))
         results = stream.run(
             PixelSpec(32, 32, 127.5, 127.5), lambda images: tf.reduce_mean(images, [1, 2]), [paths]
         )
@@ -310,28 +307,6 @@ def _photos(folder):
         return [READ if each else 'left out' for each in readable]
 
     return read_unit
-
-
-def _photo_samples():
-    image = Image.fromarray(np.random.RandomState(1).randint(0, 255, (24, 32, 3)).astype(np.uint8))
-    samples = []
-    for mode, options in (
-        ('RGB', dict(format='JPEG')),
-        ('RGB', dict(format='JPEG', progressive=True, quality=30)),
-        ('L', dict(format='JPEG')),
-        ('CMYK', dict(format='JPEG')),
-        ('RGB', dict(format='PNG')),
-        ('RGBA', dict(format='PNG')),
-        ('P', dict(format='PNG')),
-        ('I;16', dict(format='PNG')),
-        ('P', dict(format='GIF', save_all=True, append_images=[image.convert('P').rotate(90)])),
-        ('RGB', dict(format='BMP')),
-        ('L', dict(format='BMP')),
-    ):
-        data = io.BytesIO()
-        image.convert('I' if mode == 'I;16' else mode).convert(mode).save(data, **options)
-        samples.append(data.getvalue())
-    return samples
 
 
 READERS = {

@@ -2,12 +2,10 @@
 
 import functools
 import http.server
-import io
 import os
 import shutil
 import signal
 import sys
-import tarfile
 import tempfile
 import threading
 import time
@@ -17,7 +15,7 @@ import numpy as np
 
 from scripts.networks import table
 from tests import stand_ins
-from tests.trust import bench
+from tests.trust import bench, samples
 from tests.trust.bench import SEED, Row
 
 FULL = 500
@@ -263,18 +261,7 @@ def _below_ours(frame):
 
 def _archive():
     graph = stand_ins.mobilenet(128, 1001).SerializeToString(deterministic=True)
-    return archive_of([(table.find(_DOWNLOADED).graph_file, graph)])
-
-
-def archive_of(members):
-    """Returns the bytes of a .tgz of (name, bytes)."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode='w:gz') as made:
-        for name, contents in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(contents)
-            made.addfile(info, io.BytesIO(contents))
-    return data.getvalue()
+    return samples.archive_of([(table.find(_DOWNLOADED).graph_file, graph)])
 
 
 class Serving:
