@@ -6,6 +6,7 @@ one kind of damage that it passes over, a hole of zero bytes in a JPEG.
 
 import logging
 import os
+import re
 import struct
 
 from scripts.errors import UserError
@@ -17,12 +18,12 @@ MOST_PIXELS = 2**29 // 3
 
 _LOG = logging.getLogger(__name__)
 
-_HOLE = bytes(512)  # A sector. Files lose whole ones when a machine or a copy stops.
 _HEAD_BYTES = 16
 _BMP_BITS = (8, 24, 32)
 
 # What files begin with, and the names of their kinds.
-_READABLE = {b'\xff\xd8\xff': 'JPEG', b'\x89PNG\r\n\x1a\n': 'PNG', b'GIF8': 'GIF', b'BM': 'BMP'}
+_JPEG = b'\xff\xd8\xff'
+_READABLE = {_JPEG: 'JPEG', b'\x89PNG\r\n\x1a\n': 'PNG', b'GIF8': 'GIF', b'BM': 'BMP'}
 _FOREIGN = {
     b'II*\0': 'a TIFF image',
     b'MM\0*': 'a TIFF image',
@@ -36,8 +37,15 @@ _FOREIGN = {
     b'<': 'an HTML page',
 }
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # Start of frame, of every coding.
-_SEQUENTIAL_FRAMES = (0xC0, 0xC1)
-_HUFFMAN_TABLES, _START_OF_SCAN = 0xC4, 0xDA
+_PROGRESSIVE_FRAME = 0xC2
+_HUFFMAN_TABLES, _END, _START_OF_SCAN = 0xC4, 0xD9, 0xDA
+_BEHIND_SCAN = re.compile(b'\xff+[^\0\xd0-\xd7\xff]')  # Not a byte of 255, not a restart.
+_DC, _AC = 0, 1  # Classes of Huffman tables: for brightness and for detail.
+_SIXTEEN_ZEROS = 0xF0  # The one symbol with no bits behind it that is not plain.
+
+# By the coding of a frame, how many zeros in a row are a hole. 600 real photos have 7 at most.
+# Scans of a progressive JPEG say less with each code, so that a slow gradient may have more.
+_HOLE_BYTES = {0xC0: 64, 0xC1: 64, _PROGRESSIVE_FRAME: 512}
 
 
 def report(path, why, policy):
@@ -86,20 +94,13 @@ def hole_in(path):
     """
     try:
         data = _read(path)
-        if not data.startswith(b'\xff\xd8\xff') or _HOLE not in data:
+        if not data.startswith(_JPEG) or bytes(min(_HOLE_BYTES.values())) not in data:
             return None
-        segments, scan = _jpeg_segments(data)
-        end = data.find(b'\xff\xd9', scan)
-        start = data.find(_HOLE, scan, end)
-        frames = {marker for marker, _ in segments} & _JPEG_FRAMES
-        if start < 0 or not frames or not frames <= set(_SEQUENTIAL_FRAMES):
-            return None
-        # The code of zeros is a table's first. It must be 0 in each: no change of brightness, and
-        # no detail, for a block.
-        if not any(_first_symbols(segments)):
-            return None
+        start = _hole_in_scans(data)
     except (OSError, struct.error, IndexError):
         return None  # Whether it can be read at all is for TensorFlow to say.
+    if start is None:
+        return None
     return 'has a hole: from byte %d on it holds zeros, where a copy or a write was stopped' % start
 
 
@@ -153,13 +154,16 @@ def _why_too_large(width, height):
 
 
 def _why_jpeg(data):
-    segments, scan = _jpeg_segments(data)
-    for marker, payload in segments:
+    scan = 0
+    for marker, payload, place in _jpeg_segments(data):
         if marker in _JPEG_FRAMES:
             height, width = struct.unpack_from('>HH', payload, 1)
             too_large = _why_too_large(width, height)
             if too_large:
                 return too_large
+        if marker == _START_OF_SCAN:
+            scan = place
+            break
     return None if b'\xff\xd9' in data[scan:] else 'is cut short'
 
 
@@ -186,32 +190,73 @@ _WHY = {'JPEG': _why_jpeg, 'PNG': _why_png, 'GIF': _why_gif, 'BMP': _why_bmp}
 
 
 def _jpeg_segments(data):
-    """Returns the list of (marker, payload) up to the first scan, and where that scan begins.
+    """Yields (marker, payload, where it ends) of each segment of a JPEG, up to its end.
 
     Raises:
       IndexError, struct.error: the file ends before.
     """
-    segments, place = [], 2
+    place = 2
     while True:
         while data[place] == 0xFF:  # Any number of them may stand before a marker.
             place += 1
         marker = data[place]
+        if marker == _END:
+            return
         (length,) = struct.unpack_from('>H', data, place + 1)
-        segments.append((marker, data[place + 3 : place + 1 + length]))
-        place += 1 + length
+        payload, place = data[place + 3 : place + 1 + length], place + 1 + length
+        yield marker, payload, place
         if marker == _START_OF_SCAN:
-            return segments, place
+            place = _end_of_scan(data, place)
 
 
-def _first_symbols(segments):
-    """Returns the first symbol of each Huffman table."""
-    symbols = []
-    for tables in (payload for marker, payload in segments if marker == _HUFFMAN_TABLES):
-        place = 0
-        while place < len(tables):
-            symbols.append(tables[place + 17])  # Behind its class and 16 counts of codes.
-            place += 17 + sum(tables[place + 1 : place + 17])
-    return symbols
+def _end_of_scan(data, place):
+    found = _BEHIND_SCAN.search(data, place)
+    return found.start() if found else len(data)
+
+
+def _hole_in_scans(data):
+    """Returns where a JPEG holds zeros that no picture is made of, or None."""
+    tables, hole = {}, None
+    for marker, payload, place in _jpeg_segments(data):
+        if marker in _JPEG_FRAMES:
+            frame = marker
+            hole = bytes(_HOLE_BYTES[marker]) if marker in _HOLE_BYTES else None
+        elif marker == _HUFFMAN_TABLES:
+            tables.update(_first_symbols(payload))
+        elif marker == _START_OF_SCAN and hole:
+            start = data.find(hole, place)
+            if start < 0:
+                return None
+            if start < _end_of_scan(data, place) and not _may_be_zeros(frame, payload, tables):
+                return start
+    return None
+
+
+def _may_be_zeros(frame, scan, tables):
+    """Returns whether zeros in a scan may be a plain area: no change of brightness, no detail.
+
+    Zeros are the first code of each Huffman table that the scan uses.
+    """
+    count = scan[0]
+    first, _, refined = struct.unpack_from('BBB', scan, 2 * count + 1)
+    progressive = frame == _PROGRESSIVE_FRAME
+    if progressive and first == 0 and refined >> 4:
+        return True  # Bits of brightness as they are.
+    chosen, used = scan[2 : 2 * count + 1 : 2], []
+    if not progressive or first == 0:
+        used += [(_DC, each >> 4) for each in chosen]
+    if not progressive or first > 0:
+        used += [(_AC, each & 15) for each in chosen]
+    symbols = [tables.get(each, 0) for each in used]
+    return all(symbol & 15 == 0 and symbol != _SIXTEEN_ZEROS for symbol in symbols)
+
+
+def _first_symbols(tables):
+    """Yields ((_DC or _AC, number), first symbol) of each Huffman table of a segment."""
+    place = 0
+    while place < len(tables):
+        yield (tables[place] >> 4, tables[place] & 15), tables[place + 17]
+        place += 17 + sum(tables[place + 1 : place + 17])
 
 
 def _gif_frame(data):

@@ -72,13 +72,35 @@ GIF = encoded(_PHOTO.quantize(64), 'GIF')
 BMP = encoded(_PHOTO, 'BMP')
 PLAIN_GIF = encoded(Image.new('P', (1000, 1000)), 'GIF')  # 2 kB for a million pixels.
 
+
+def _scans_in_turn(planes):
+    """Returns a JPEG with a scan of its own, and Huffman tables of its own, for each component."""
+    parts = [encoded(Image.fromarray(plane), 'JPEG', optimize=True) for plane in planes]
+    height, width = planes[0].shape
+    components = b''.join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    made = parts[0][: parts[0].index(b'\xff\xc0')]
+    made += b'\xff\xc0' + struct.pack('>HBHHB', 17, 8, height, width, 3) + components
+    for number, part in enumerate(parts, 1):
+        tables, scan = part.index(b'\xff\xc4'), part.index(b'\xff\xda')
+        made += part[tables:scan] + b'\xff\xda\0\x08\x01' + bytes([number, 0, 0, 63, 0])
+        made += part[scan + 10 : -2]
+    return made + b'\xff\xd9'
+
+
 # A plain area's code is zeros where Huffman tables are a photo's own.
-PLAIN = encoded(Image.new('RGB', (1600, 1600), (250, 250, 250)), 'JPEG', optimize=True)
+_PLAIN_IMAGE = Image.new('RGB', (1600, 1600), (250, 250, 250))
+_GREY = np.full((1600, 1600), 128, np.uint8)
+PLAIN = {
+    'plain JPEG of zeros': encoded(_PLAIN_IMAGE, 'JPEG', optimize=True),
+    'JPEG with a scan of zeros': _scans_in_turn(
+        [np.random.RandomState(4).randint(0, 256, _GREY.shape).astype(np.uint8), _GREY, _GREY]
+    ),
+}
 
 READABLE = {
+    **PLAIN,
     'JPEG': JPEG,
     'progressive JPEG': _PROGRESSIVE,
-    'plain JPEG of zeros': PLAIN,
     'CMYK': encoded(_PHOTO.convert('CMYK'), 'JPEG'),
     'greyscale': encoded(_PHOTO.convert('L'), 'JPEG'),
     'EXIF-rotated': _exif_rotated(),
@@ -107,6 +129,11 @@ UNREADABLE = {
     'JPEG of 3 bytes': (JPEG[:3], 'is cut short'),
     'progressive JPEG cut in half': (_PROGRESSIVE[: len(_PROGRESSIVE) // 2], 'is cut short'),
     'JPEG with a hole': (with_hole(JPEG, 4000, 2048), 'has a hole: from byte 4000 on'),
+    'JPEG with a small hole': (with_hole(JPEG, 4000, 64), 'has a hole: from byte 4000 on'),
+    'progressive JPEG with a hole': (
+        with_hole(_PROGRESSIVE, 4000, 1024),
+        'has a hole: from byte 4000 on',
+    ),
     'JPEG with zeros to its end': (with_hole(JPEG, 4000, len(JPEG) - 4000), 'is cut short'),
     'JPEG with a damaged header': (JPEG[:2] + b'\xff' + bytes(range(1, 200)), 'is cut short'),
     'JPEG of no pixels': (jpeg_claiming(0, 0), 'is a damaged JPEG'),

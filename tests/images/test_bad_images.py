@@ -36,8 +36,9 @@ def test_a_damaged_photo_is_told_in_words(tmp_path, kind, warnings_of):
     assert words in warned[0] and '\n' not in warned[0]
 
 
-def test_the_plain_photo_does_hold_zeros_that_are_no_hole():
-    assert bytes(512) in photo_kinds.PLAIN
+@pytest.mark.parametrize('kind', sorted(photo_kinds.PLAIN))
+def test_the_plain_photos_do_hold_zeros_that_are_no_hole(kind):
+    assert bytes(512) in photo_kinds.PLAIN[kind]
 
 
 def test_what_cannot_be_opened_is_told(tmp_path):
