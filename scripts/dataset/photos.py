@@ -153,18 +153,21 @@ def _photo_names(image_dir):
 def _photo_names_in(folder):
     # The classic order is the file system's. Sorted within each ending, a copy of the folder on
     # another disk trains the same network from the same seed.
-    files, folders, others = [], [], []
+    files, folders, no_files, others = [], [], [], []
     for entry in os.scandir(folder):
         if entry.name.startswith('.'):
             continue
         if os.path.isdir(entry.path):
             folders.append(entry.path)
-        elif entry.name.lower().endswith(ENDINGS) and os.path.isfile(entry.path):
+        elif not entry.name.lower().endswith(ENDINGS):
+            others.append(entry.path)
+        elif os.path.isfile(entry.path):
             files.append(entry.name)
         else:
-            others.append(entry.path)
+            no_files.append(entry.path)
     _warn_of_others('folders inside of a class folder, with all that is in them', folders)
-    _warn_of_others('files that do not end in %s, or are no files' % ', '.join(ENDINGS), others)
+    _warn_of_others('links to nothing, or other things that are no files', no_files)
+    _warn_of_others('files that do not end in %s' % ', '.join(ENDINGS), others)
     return sorted(files, key=lambda name: (_ending_rank(name), name))
 
 

@@ -138,13 +138,11 @@ def test_what_is_left_out_is_said(tmp_path, warnings_of):
     (tmp_path / 'a' / 'broken.jpg').symlink_to('nowhere')
     warned = sorted(warnings_of(lambda: load(tmp_path)))
     assert [text.replace(str(tmp_path), '') for text in warned] == [
-        'left out are 1 files that do not end in .jpg, .jpeg, .JPG, .JPEG, or are no files, such '
-        'as /a/broken.jpg',
         'left out are 1 folders inside of a class folder, with all that is in them, such as '
         '/b/deep',
+        'left out are 1 links to nothing, or other things that are no files, such as /a/broken.jpg',
         'left out are 1 photos that are in no class folder, such as /top.jpg',
-        'left out are 2 files that do not end in .jpg, .jpeg, .JPG, .JPEG, or are no files, such '
-        'as /b/2.png',
+        'left out are 2 files that do not end in .jpg, .jpeg, .JPG, .JPEG, such as /b/2.png',
     ]
 
 
