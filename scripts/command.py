@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import warnings
 
 from absl import flags
@@ -23,6 +24,9 @@ from scripts.errors import UserError
 SUCCESS = 0
 FAILURE = 1
 INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctrl-C stopped.
+
+_LOG_LEVEL, _ERRORS_ONLY = 'TF_CPP_MIN_LOG_LEVEL', '3'
+_LAST_BYTES = 500
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _PASSED_ON = getattr(signal, 'SIGUSR1', None)  # In the place of SIGINT.
@@ -39,16 +43,18 @@ def run(main, flag_values):
         sys.exit(execute(main, flag_values, sys.argv))
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # Until both know what to do with them.
     signal.signal(_PASSED_ON, signal.default_int_handler)
+    asides = _open_asides()
     child = os.fork()
     if child:
-        sys.exit(watch(child))
+        sys.exit(watch(child, asides))
     signal.signal(signal.SIGTERM, _exit_on_signal)
     # Ctrl-C reaches both processes; it is to interrupt the child once, when it is passed on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # No parent, no child.
-    sys.stdout, sys.stderr = _any_name(sys.stdout), _any_name(sys.stderr)
+    sys.stdout = _any_name(sys.stdout, sys.stdout.buffer)
+    sys.stderr = _any_name(sys.stderr, _set_aside(asides))
     try:
         status = execute(main, flag_values, sys.argv)
         sys.stdout.flush()
@@ -66,10 +72,14 @@ def run(main, flag_values):
     os._exit(status)
 
 
-def watch(child):
+def watch(child, asides=None):
     """Waits for the child process that does the work and returns its exit status.
 
     What kills it becomes one line and the status 1.
+
+    Args:
+      child: its id.
+      asides: the file that holds what its libraries wrote to the standard error, or None.
     """
     signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
     signal.signal(signal.SIGINT, lambda *_: os.kill(child, _PASSED_ON))
@@ -81,7 +91,39 @@ def watch(child):
     why = 'TensorFlow crashed; a graph or a photo is damaged, or made to crash it'
     if number == signal.SIGKILL:
         why = 'it was killed, by a person or because memory ran out'
+    elif asides is not None:
+        why += _last_words(asides)
     return _fail(_name(sys.argv), 'stopped by %s: %s' % (signal.Signals(number).name, why))
+
+
+def _open_asides():
+    """Returns a file for what libraries write to the standard error past TensorFlow's log.
+
+    libjpeg's complaints, say, do not tell of which photo. None where all of it is to be seen.
+    """
+    if os.environ.get(_LOG_LEVEL, _ERRORS_ONLY) != _ERRORS_ONLY:
+        return None
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return None
+
+
+def _set_aside(asides):
+    """Lets libraries write to that file; returns a binary file that is the standard error."""
+    if asides is None:
+        return sys.stderr.buffer
+    number = sys.stderr.fileno()
+    stderr = os.fdopen(os.dup(number), 'wb')
+    os.dup2(asides.fileno(), number)
+    return stderr
+
+
+def _last_words(asides):
+    asides.seek(max(0, asides.seek(0, os.SEEK_END) - _LAST_BYTES))
+    lines = asides.read().decode('utf-8', 'replace').split('\n')
+    last = next((line for line in reversed(lines) if line.strip()), None)
+    return '' if last is None else '; it last said: ' + last
 
 
 def execute(main, flag_values, argv):
@@ -178,12 +220,12 @@ class _ProgressFriendlyHandler(logging.Handler):
         stream.flush()
 
 
-def _any_name(stream):
-    """Returns a text stream like `stream` that takes every file name, whatever the locale."""
+def _any_name(stream, buffer):
+    """Returns a text stream like `stream`, to `buffer`, that takes every name in any locale."""
     ascii_only = codecs.lookup(stream.encoding or 'ascii').name == 'ascii'  # Containers have none.
     encoding = 'utf-8' if ascii_only else stream.encoding
     errors = 'surrogateescape' if encoding.lower() == 'utf-8' else 'backslashreplace'
-    return io.TextIOWrapper(stream.buffer, encoding, errors, line_buffering=True)
+    return io.TextIOWrapper(buffer, encoding, errors, line_buffering=True)
 
 
 def _set_up_logging():
@@ -194,7 +236,7 @@ def _set_up_logging():
     # TensorFlow 1.15 greets with pages of its own: processor features, an "error" where there is
     # no GPU, deprecations of the very API that this program is written in, and numpy's about the
     # dtypes that it defines. Its real errors come as exceptions.
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    os.environ.setdefault(_LOG_LEVEL, _ERRORS_ONLY)
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
 

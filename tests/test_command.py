@@ -119,6 +119,27 @@ def test_a_crash_is_one_line(capfd, number, words):
     assert err.startswith('name: error: stopped by SIG') and words in err and err.count('\n') == 1
 
 
+def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
+    def main(*_):
+        os.write(2, b'libjpeg: a complaint\n\n')
+        logging.getLogger('scripts.anything').warning('a doubt')
+
+    def crash(*_):
+        main()
+        os.abort()
+
+    assert status_of(in_child(main)) == 0
+    assert capfd.readouterr().err == 'WARNING: a doubt\n'
+    assert status_of(in_child(crash)) == 1
+    warning, error, end = capfd.readouterr().err.split('\n')
+    assert warning == 'WARNING: a doubt' and end == ''
+    assert error.startswith('name: error: stopped by SIGABRT')
+    assert error.endswith('; it last said: libjpeg: a complaint')
+    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
+    assert status_of(in_child(main)) == 0
+    assert capfd.readouterr().err == 'libjpeg: a complaint\n\nWARNING: a doubt\n'
+
+
 @pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_reaches_the_work(capfd, number, status):
     reading, writing = os.pipe()

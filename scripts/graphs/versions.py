@@ -4,10 +4,9 @@ Importing `scripts.graphs` makes TensorFlow 2 what 1.15 is by default, with grap
 variables of the old kind: what the names of nodes, and checkpoints, were made of.
 """
 
-import contextlib
-import os
 import re
-import tempfile
+
+import tensorflow.compat.v1 as tf
 
 # What TensorFlow 2 says before what is wrong: at which nodes, where in Python they were made, and
 # in which step of a data set.
@@ -16,29 +15,6 @@ _WHERE = re.compile(
     r'(Error in user-defined function [^\n]*?Root\S*: )?',
     re.DOTALL | re.MULTILINE,
 )
-# Log lines of TensorFlow 2 while it is imported, before it heeds TF_CPP_MIN_LOG_LEVEL.
-_GREETING = re.compile(rb'[IWE]\d{4} |WARNING: All log messages before absl')
-
-
-@contextlib.contextmanager
-def _without_greetings():
-    """Holds back what libraries write to standard error meanwhile; all but greetings follows."""
-    if os.environ.get('TF_CPP_MIN_LOG_LEVEL') != '3':
-        yield
-        return
-    with tempfile.TemporaryFile() as written, os.fdopen(os.dup(2), 'wb') as stderr:
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr.fileno(), 2)
-            written.seek(0)
-            stderr.writelines(line for line in written if not _GREETING.match(line))
-
-
-with _without_greetings():
-    import tensorflow.compat.v1 as tf
-
 tf.disable_v2_behavior()
 
 

@@ -62,26 +62,6 @@ def test_only_one_module_knows_of_versions():
     assert found == [MODULE]
 
 
-def test_greetings_are_held_back_and_nothing_else(monkeypatch, capfd):
-    lines = [
-        b'WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n',
-        b'I0000 00:00:1795252684.302164 4711 port.cc:153] custom operations are on.\n',
-        b'E0000 00:00:1795252684.302164 4711 cuda.cc:1] already registered\n',
-        b'F0000 00:00:1795252684.302164 4711 cpu.cc:1] not available on your machine\n',
-        b'Illegal instruction\n',
-    ]
-    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '3')
-    with pytest.raises(ImportError), versions._without_greetings():
-        for line in lines:
-            os.write(2, line)
-        raise ImportError
-    assert capfd.readouterr().err == b''.join(lines[3:]).decode()
-    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
-    with versions._without_greetings():
-        os.write(2, lines[1])
-    assert capfd.readouterr().err == lines[1].decode()
-
-
 @pytest.mark.parametrize('command', COMMANDS + [os.path.join('sample', 'train_network')])
 def test_commands_import_graphs_before_what_imports_tensorflow(command):
     with open(os.path.join(REPOSITORY, 'scripts', command + '.py'), encoding='utf-8') as file:

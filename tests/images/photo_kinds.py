@@ -131,8 +131,8 @@ UNREADABLE = {
     'JPEG with a hole': (with_hole(JPEG, 4000, 2048), 'has a hole: from byte 4000 on'),
     'JPEG with a small hole': (with_hole(JPEG, 4000, 64), 'has a hole: from byte 4000 on'),
     'progressive JPEG with a hole': (
-        with_hole(_PROGRESSIVE, 4000, 1024),
-        'has a hole: from byte 4000 on',
+        with_hole(_PROGRESSIVE, len(_PROGRESSIVE) - 1500, 1024),  # In the last scan.
+        'has a hole: from byte',
     ),
     'JPEG with zeros to its end': (with_hole(JPEG, 4000, len(JPEG) - 4000), 'is cut short'),
     'JPEG with a damaged header': (JPEG[:2] + b'\xff' + bytes(range(1, 200)), 'is cut short'),
