@@ -41,7 +41,6 @@ _PROGRESSIVE_FRAME = 0xC2
 _HUFFMAN_TABLES, _END, _START_OF_SCAN = 0xC4, 0xD9, 0xDA
 _BEHIND_SCAN = re.compile(b'\xff+[^\0\xd0-\xd7\xff]')  # Not a byte of 255, not a restart.
 _DC, _AC = 0, 1  # Classes of Huffman tables: for brightness and for detail.
-_SIXTEEN_ZEROS = 0xF0  # The one symbol with no bits behind it that is not plain.
 
 # By the coding of a frame, how many zeros in a row are a hole. 600 real photos have 7 at most.
 # Scans of a progressive JPEG say less with each code, so that a slow gradient may have more.
@@ -248,7 +247,7 @@ def _may_be_zeros(frame, scan, tables):
     if not progressive or first > 0:
         used += [(_AC, each & 15) for each in chosen]
     symbols = [tables.get(each, 0) for each in used]
-    return all(symbol & 15 == 0 and symbol != _SIXTEEN_ZEROS for symbol in symbols)
+    return all(symbol & 15 == 0 for symbol in symbols)  # The half that counts bits of detail.
 
 
 def _first_symbols(tables):

@@ -90,7 +90,14 @@ def _scans_in_turn(planes):
 # A plain area's code is zeros where Huffman tables are a photo's own.
 _PLAIN_IMAGE = Image.new('RGB', (1600, 1600), (250, 250, 250))
 _GREY = np.full((1600, 1600), 128, np.uint8)
+_BLOCKS = 128 + 4 * np.random.RandomState(5).randint(-30, 30, (100, 100))
 PLAIN = {
+    'progressive JPEG with a scan of zeros': encoded(  # The last bits of brightness.
+        Image.fromarray(_BLOCKS.astype(np.uint8).repeat(8, 0).repeat(8, 1)),
+        'JPEG',
+        progressive=True,
+        quality=50,
+    ),
     'plain JPEG of zeros': encoded(_PLAIN_IMAGE, 'JPEG', optimize=True),
     'JPEG with a scan of zeros': _scans_in_turn(
         [np.random.RandomState(4).randint(0, 256, _GREY.shape).astype(np.uint8), _GREY, _GREY]

@@ -91,6 +91,28 @@ def test_a_server_that_cannot_go_on_begins_again(tmp_path):
         pretrained.load(KNOWN, str(tmp_path))
 
 
+@pytest.mark.parametrize('status', [200, 206])
+def test_an_answer_of_another_range_is_not_taken_for_the_rest(tmp_path, status):
+    def all_of_it(handler):
+        handler.send_response(status)
+        handler.send_header('Content-Range', 'bytes 0-%d/%d' % (len(ARCHIVE) - 1, len(ARCHIVE)))
+        handler.send_header('Content-Length', str(len(ARCHIVE)))
+        handler.end_headers()
+        handler.wfile.write(ARCHIVE)
+
+    (tmp_path / PART).write_bytes(ARCHIVE[:700])
+    with serving([all_of_it]) as asked:
+        pretrained.load(KNOWN, str(tmp_path))
+    assert len(asked) == 1
+    assert (tmp_path / PART[: -len('.part')]).read_bytes() == ARCHIVE
+
+
+def test_a_disk_without_room_is_told_before_the_download(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive.files, 'free_bytes', lambda folder: 3 * len(ARCHIVE) - 1)
+    with serving([whole(ARCHIVE)]), pytest.raises(UserError, match='make room or choose another'):
+        pretrained.load(KNOWN, str(tmp_path))
+
+
 @pytest.mark.parametrize('network', [KNOWN, NETWORK], ids=['checksum', 'no checksum'])
 @pytest.mark.parametrize('length', [100, len(ARCHIVE), len(ARCHIVE) + 5])
 def test_a_part_of_something_else_is_not_built_on(tmp_path, network, length):

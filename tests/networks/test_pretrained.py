@@ -165,13 +165,14 @@ def link(name, target, kind):
     'member',
     [
         ('../outside', b'x'),
+        ('a\\..\\..\\outside', b'x'),
         ('/tmp/retrain-test-absolute', b'x'),
         ('a/../../outside', b'x'),
         link('a', '/etc/passwd', tarfile.SYMTYPE),
         link('a', 'mobilenet_v1_0.50_160/frozen_graph.pb', tarfile.LNKTYPE),
         link('a', '', tarfile.FIFOTYPE),
     ],
-    ids=['up', 'absolute', 'down and up', 'symbolic link', 'hard link', 'fifo'],
+    ids=['up', 'with backslashes', 'absolute', 'down and up', 'symbolic link', 'hard link', 'fifo'],
 )
 def test_an_unsafe_member_is_refused_before_anything_is_unpacked(tmp_path, member):
     folder = tmp_path / 'models'
