@@ -91,11 +91,12 @@ def test_a_server_that_cannot_go_on_begins_again(tmp_path):
         pretrained.load(KNOWN, str(tmp_path))
 
 
-@pytest.mark.parametrize('status', [200, 206])
-def test_an_answer_of_another_range_is_not_taken_for_the_rest(tmp_path, status):
+@pytest.mark.parametrize('status, begin', [(200, 700), (206, 0)])
+def test_all_of_a_file_is_not_taken_for_the_rest_of_it(tmp_path, status, begin):
     def all_of_it(handler):
         handler.send_response(status)
-        handler.send_header('Content-Range', 'bytes 0-%d/%d' % (len(ARCHIVE) - 1, len(ARCHIVE)))
+        content_range = 'bytes %d-%d/%d' % (begin, len(ARCHIVE) - 1, len(ARCHIVE))
+        handler.send_header('Content-Range', content_range)
         handler.send_header('Content-Length', str(len(ARCHIVE)))
         handler.end_headers()
         handler.wfile.write(ARCHIVE)
