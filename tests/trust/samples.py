@@ -1,5 +1,6 @@
 """Whole inputs, for the suites of faults to damage."""
 
+import gzip
 import io
 import tarfile
 
@@ -38,19 +39,22 @@ def photos():
 
 def archive_of(members):
     """Returns the bytes of a .tgz of (name, bytes)."""
-    return _tar_of(members, 'w:gz', tarfile.DEFAULT_FORMAT)
+    data = io.BytesIO()
+    with gzip.GzipFile(fileobj=data, mode='wb', mtime=0) as file:  # The same bytes each time.
+        file.write(_tar_of(members, tarfile.DEFAULT_FORMAT))
+    return data.getvalue()
 
 
 def tars():
     """Returns a list of the bytes of a small .tar, not compressed, in each of its formats."""
     members = [('a/graph.pb', b'graph'), ('labels.txt', b'a\nb\n')]
     formats = tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT
-    return [_tar_of(members, 'w', each) for each in formats]
+    return [_tar_of(members, each) for each in formats]
 
 
-def _tar_of(members, mode, kind):
+def _tar_of(members, kind):
     data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode=mode, format=kind) as made:
+    with tarfile.open(fileobj=data, mode='w', format=kind) as made:
         for name, contents in members:
             info = tarfile.TarInfo(name)
             info.size = len(contents)

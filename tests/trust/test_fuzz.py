@@ -176,6 +176,7 @@ def _bottlenecks(folder):
     length = 24
     photo = Photo(os.path.join(folder, '0.jpg'), 'a', '0.jpg', 0, 'training')
     _write(photo.path, b'a photo')
+    os.utime(photo.path, (0, 0))  # The record of it is the same each time.
     cache = cache_lib.Cache(os.path.join(folder, 'cache'), 'net', 'c0ffee', length)
     values = np.random.RandomState(0).randn(1, length).astype(np.float32)
     cache_lib.save_values(cache, cache_lib.store(cache, [photo], values), values)
@@ -271,7 +272,7 @@ def _archives(folder):
 
     network = table.find('mobilenet_0.50_160')._replace(sha256=None)
     table.DOWNLOAD_ROOT = 'http://127.0.0.1:1/'
-    graph = stand_ins.mobilenet(160, 3).SerializeToString()
+    graph = stand_ins.mobilenet(160, 3).SerializeToString(deterministic=True)
     sample = samples.archive_of([(network.graph_file, graph), ('a/labels.txt', b'a\nb\n')])
     models = os.path.join(folder, 'models')
 
