@@ -3,6 +3,7 @@
 import faulthandler
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def in_child(main):
     if process:
         return process
     faulthandler.disable()  # It is pytest's, which reports crashes too.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # It would hold all of pytest's memory.
     standard = [os.fdopen(number, 'w', 1) for number in (1, 2)]
     sys.stdout, sys.stderr = standard
     sys.argv = ['name']
@@ -103,6 +105,11 @@ def in_child(main):
     except SystemExit as ended:
         os._exit(ended.code)
     os._exit(99)
+
+
+def work_for_a_minute():
+    for _ in range(600):  # A signal just before a long sleep would wait for its end.
+        time.sleep(0.1)
 
 
 def status_of(process):
@@ -146,7 +153,7 @@ def test_a_signal_reaches_the_work(capfd, number, status):
 
     def main(*_):
         os.write(writing, b'.')
-        time.sleep(60)
+        work_for_a_minute()
 
     process = in_child(main)
     os.read(reading, 1)
@@ -170,7 +177,7 @@ def test_who_kills_a_command_kills_its_work(tmp_path):
 
     def main(*_):
         os.write(writing, b'.')
-        time.sleep(60)
+        work_for_a_minute()
 
     process = in_child(main)
     os.close(writing)
