@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -142,9 +143,12 @@ def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
     assert warning == 'WARNING: a doubt' and end == ''
     assert error.startswith('name: error: stopped by SIGABRT')
     assert error.endswith('; it last said: libjpeg: a complaint')
+    all_of_it = 'libjpeg: a complaint\n\nWARNING: a doubt\n'
+    monkeypatch.setattr(tempfile, 'tempdir', '/not/there')
+    assert status_of(in_child(main)) == 0 and capfd.readouterr().err == all_of_it
+    monkeypatch.undo()
     monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
-    assert status_of(in_child(main)) == 0
-    assert capfd.readouterr().err == 'libjpeg: a complaint\n\nWARNING: a doubt\n'
+    assert status_of(in_child(main)) == 0 and capfd.readouterr().err == all_of_it
 
 
 @pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -246,8 +246,8 @@ def _may_be_zeros(frame, scan, tables):
         used += [(_DC, each >> 4) for each in chosen]
     if not progressive or first > 0:
         used += [(_AC, each & 15) for each in chosen]
-    symbols = [tables.get(each, 0) for each in used]
-    return all(symbol & 15 == 0 for symbol in symbols)  # The half that counts bits of detail.
+    # A symbol's lower half counts the bits of a value behind it: with none, there is no value.
+    return all(tables.get(each, 0) & 15 == 0 for each in used)
 
 
 def _first_symbols(tables):

@@ -169,15 +169,6 @@ def cycle(graph_def):
     node(graph_def, 'flat').input[0] = 'logits'
 
 
-def test_a_loop_of_operations_is_no_cycle():
-    with tf.Graph().as_default() as graph:
-        begin = tf.placeholder(tf.float32, [])
-        tf.while_loop(lambda value: value < 9, lambda value: value + 1, [begin])
-    graph_def = graph.as_graph_def()
-    assert 'NextIteration' in {each.op for each in graph_def.node}
-    trust.check_structure(graph_def, 'it')
-
-
 def wrong_dtype(graph_def):
     node(graph_def, 'input').attr['dtype'].type = tf.string.as_datatype_enum
     node(graph_def, 'flat').attr['T'].type = tf.string.as_datatype_enum
@@ -229,6 +220,15 @@ BROKEN = {
     'NaN weights': (nan_weights, 'not numbers'),
     'no input': (lambda g: node(g, 'input').CopyFrom(build.constant('c', np.ones(1))), 'take'),
 }
+
+
+def test_a_loop_of_operations_is_no_cycle():
+    with tf.Graph().as_default() as graph:
+        begin = tf.placeholder(tf.float32, [])
+        tf.while_loop(lambda value: value < 9, lambda value: value + 1, [begin])
+    graph_def = graph.as_graph_def()
+    assert 'NextIteration' in {each.op for each in graph_def.node}
+    trust.check_structure(graph_def, 'it')
 
 
 @pytest.mark.parametrize('kind', sorted(BROKEN))
