@@ -20,6 +20,7 @@ import warnings
 from absl import flags
 
 from scripts.errors import UserError
+from scripts.progress import Progress
 
 SUCCESS = 0
 FAILURE = 1
@@ -28,8 +29,7 @@ INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctr
 _LOG_LEVEL, _ERRORS_ONLY = 'TF_CPP_MIN_LOG_LEVEL', '3'
 _LAST_BYTES = 500
 
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-_PASSED_ON = getattr(signal, 'SIGUSR1', None)  # In the place of SIGINT.
+_SECONDS_TO_STOP = 3
 _PR_SET_PDEATHSIG = 1  # Of <sys/prctl.h>.
 
 
@@ -41,16 +41,15 @@ def run(main, flag_values):
     """
     if not hasattr(os, 'fork'):
         sys.exit(execute(main, flag_values, sys.argv))
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # Until both know what to do with them.
-    signal.signal(_PASSED_ON, signal.default_int_handler)
+    awaited = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)  # Until both know what to do with them.
     asides = _open_asides()
     child = os.fork()
     if child:
         sys.exit(watch(child, asides))
-    signal.signal(signal.SIGTERM, _exit_on_signal)
-    # Ctrl-C reaches both processes; it is to interrupt the child once, when it is passed on.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.signal(signal.SIGTERM, Progress.stop_all)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # No parent, no child.
     sys.stdout = _any_name(sys.stdout, sys.stdout.buffer)
@@ -81,19 +80,46 @@ def watch(child, asides=None):
       child: its id.
       asides: the file that holds what its libraries wrote to the standard error, or None.
     """
-    signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
-    signal.signal(signal.SIGINT, lambda *_: os.kill(child, _PASSED_ON))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    _, status = os.waitpid(child, 0)
+    status, stop = _wait(child)
     if os.WIFEXITED(status):
-        return os.WEXITSTATUS(status)
+        status = os.WEXITSTATUS(status)
+        return 128 + stop if stop and status == INTERRUPTED else status
     number = os.WTERMSIG(status)
+    if stop and number == signal.SIGKILL:
+        _tell_of_the_stop(_name(sys.argv))
+        return 128 + stop
     why = 'TensorFlow crashed; a graph or a photo is damaged, or made to crash it'
     if number == signal.SIGKILL:
         why = 'it was killed, by a person or because memory ran out'
     elif asides is not None:
         why += _last_words(asides)
     return _fail(_name(sys.argv), 'stopped by %s: %s' % (signal.Signals(number).name, why))
+
+
+def _wait(child):
+    """Waits for a child process; returns its status as of `os.waitpid` and the signal to stop.
+
+    SIGINT and SIGTERM ask it to stop after the piece of work at hand. They kill it where it takes
+    too long, which is safe: it may be killed at any time. Raising an exception in its signal
+    handler is not: Python drops one that is raised in a destructor, and a lock may be left taken.
+    """
+    awaited = {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM}
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # What is ignored cannot be awaited.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    stop = None
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended:
+        number = signal.sigwait(awaited)
+        if number == signal.SIGALRM:
+            os.kill(child, signal.SIGKILL)
+        elif number != signal.SIGCHLD and not stop:
+            stop = number
+            os.kill(child, signal.SIGTERM)
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_STOP)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return status, stop
 
 
 def _open_asides():
@@ -153,10 +179,7 @@ def execute(main, flag_values, argv):
     except UserError as error:
         return _fail(name, error)
     except KeyboardInterrupt:
-        print(
-            '\n%s: stopped. What was finished is kept; the same command goes on from there.' % name,
-            file=sys.stderr,
-        )
+        _tell_of_the_stop(name)
         return INTERRUPTED
     return SUCCESS
 
@@ -268,6 +291,8 @@ def _fail(name, error):
     return FAILURE
 
 
-def _exit_on_signal(number, _):
-    # A container's first process ignores SIGTERM unless it says otherwise.
-    sys.exit(128 + number)
+def _tell_of_the_stop(name):
+    print(
+        '\n%s: stopped. What was finished is kept; the same command goes on from there.' % name,
+        file=sys.stderr,
+    )

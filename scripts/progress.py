@@ -15,6 +15,13 @@ class Progress:
       unit: the name of a unit; 'B' is shown with prefixes as bytes.
     """
 
+    _stopping = False
+
+    @classmethod
+    def stop_all(cls, *_):
+        """Lets the next `advance` of any raise KeyboardInterrupt; may handle a signal."""
+        cls._stopping = True
+
     def __init__(self, what, total, unit):
         self._what, self._total, self._unit = what, total, unit
         self._done = 0
@@ -40,7 +47,11 @@ class Progress:
             self._bar.close()
 
     def advance(self, count):
-        """Counts `count` more units as done."""
+        """Counts `count` more units as done.
+
+        Raises:
+          KeyboardInterrupt: `stop_all` was called.
+        """
         self._done += count
         if self._bar is not None:
             self._bar.update(count)
@@ -49,3 +60,5 @@ class Progress:
             of_total = ' of %d' % self._total if self._total else ''
             # Not with the results on standard output, which may be read by a program.
             print('%s: %d%s %s' % (self._what, self._done, of_total, self._unit), file=sys.stderr)
+        if self._stopping:
+            raise KeyboardInterrupt

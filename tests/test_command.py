@@ -15,6 +15,7 @@ from absl import flags
 
 from scripts import command
 from scripts.errors import UserError
+from scripts.progress import Progress
 from tests.conftest import REPOSITORY
 
 
@@ -151,19 +152,76 @@ def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
     assert status_of(in_child(main)) == 0 and capfd.readouterr().err == all_of_it
 
 
-@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_reaches_the_work(capfd, number, status):
-    reading, writing = os.pipe()
+STOPS = pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+STOPPED = '\nname: stopped. What was finished is kept; the same command goes on from there.\n'
 
-    def main(*_):
-        os.write(writing, b'.')
+
+def sent(number, main):
+    """Runs a command and sends it a signal once `main` has called what it is given."""
+    reading, writing = os.pipe()
+    process = in_child(lambda *_: main(lambda: os.write(writing, b'.')))
+    os.close(writing)
+    assert os.read(reading, 1) == b'.'
+    os.kill(process, number)
+    return process
+
+
+@STOPS
+def test_a_signal_ends_work_between_two_units(capfd, tmp_path, monkeypatch, number, status):
+    monkeypatch.setattr(command, '_SECONDS_TO_STOP', 600)
+    cleaned = tmp_path / 'cleaned'
+
+    def main(ready):
+        try:
+            with Progress('Working', 600, 'units') as bar:
+                for _ in range(600):
+                    ready()
+                    time.sleep(0.1)
+                    bar.advance(1)
+        finally:
+            cleaned.write_bytes(b'')
+
+    assert status_of(sent(number, main)) == status
+    assert capfd.readouterr().err == STOPPED
+    assert cleaned.exists()
+
+
+@STOPS
+def test_a_signal_ends_work_that_does_not_heed_it(capfd, monkeypatch, number, status):
+    monkeypatch.setattr(command, '_SECONDS_TO_STOP', 0.1)
+
+    def main(ready):
+        ready()
         work_for_a_minute()
 
-    process = in_child(main)
-    os.read(reading, 1)
+    assert status_of(sent(number, main)) == status
+    assert capfd.readouterr().err == STOPPED
+
+
+@STOPS
+def test_work_that_is_done_when_a_signal_comes_is_done(capfd, monkeypatch, number, status):
+    monkeypatch.setattr(command, '_SECONDS_TO_STOP', 600)
+
+    def main(ready):
+        ready()
+        for _ in range(5):
+            time.sleep(0.1)
+        print('a result')
+
+    assert status_of(sent(number, main)) == 0
+    assert capfd.readouterr() == ('a result\n', '')
+
+
+@STOPS
+def test_a_signal_is_heeded_that_comes_before_the_work(capfd, monkeypatch, number, status):
+    monkeypatch.setattr(command, '_SECONDS_TO_STOP', 0.1)
+    # Blocked, it is as if it came just after the fork.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    process = in_child(lambda *_: work_for_a_minute())
     os.kill(process, number)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert status_of(process) == status
-    assert ('stopped. What was finished is kept' in capfd.readouterr().err) == (status == 130)
+    assert capfd.readouterr().err == STOPPED
 
 
 def test_a_full_disk_behind_standard_output_is_one_line(capfd):
