@@ -414,7 +414,7 @@ def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
         checkpoint_path=os.path.join(bench.folder, 'checkpoint'),
         resume=True,
     )
-    stops = sorted(np.random.RandomState(0).randint(0, steps * 4 // 5, size=10))
+    stops = sorted(np.random.RandomState(0).randint(0, steps // 2, size=10))
     for step, number in zip(stops, [signal.SIGTERM, signal.SIGKILL] * 5):
         assert run_until(flags, step, number) != 0
         assert not os.path.exists(bench.graph)
