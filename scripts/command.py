@@ -29,6 +29,7 @@ INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctr
 _LOG_LEVEL, _ERRORS_ONLY = 'TF_CPP_MIN_LOG_LEVEL', '3'
 _LAST_BYTES = 500
 
+_PASSED_ON = {signal.SIGINT, signal.SIGTERM}
 _SECONDS_TO_STOP = 3
 _PR_SET_PDEATHSIG = 1  # Of <sys/prctl.h>.
 
@@ -41,15 +42,14 @@ def run(main, flag_values):
     """
     if not hasattr(os, 'fork'):
         sys.exit(execute(main, flag_values, sys.argv))
-    awaited = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)  # Until both know what to do with them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # Until both know what to do with them.
     asides = _open_asides()
     child = os.fork()
     if child:
         sys.exit(watch(child, asides))
     signal.signal(signal.SIGTERM, Progress.stop_all)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # No parent, no child.
     sys.stdout = _any_name(sys.stdout, sys.stdout.buffer)
@@ -103,22 +103,30 @@ def _wait(child):
     too long, which is safe: it may be killed at any time. Raising an exception in its signal
     handler is not: Python drops one that is raised in a destructor, and a lock may be left taken.
     """
-    awaited = {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM}
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # What is ignored cannot be awaited.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    # Numbers of signals come through a pipe: libraries' threads take signals that this one blocks,
+    # so that signal.sigwait would miss some, and one may come just before os.waitpid waits.
+    signals, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    before = signal.set_wakeup_fd(wakeup)
+    awaited = _PASSED_ON | {signal.SIGCHLD, signal.SIGALRM}
+    for number in awaited:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
     stop = None
     ended, status = os.waitpid(child, os.WNOHANG)
     while not ended:
-        number = signal.sigwait(awaited)
+        number = os.read(signals, 1)[0]
         if number == signal.SIGALRM:
             os.kill(child, signal.SIGKILL)
-        elif number != signal.SIGCHLD and not stop:
+        elif number in _PASSED_ON and not stop:
             stop = number
             os.kill(child, signal.SIGTERM)
             signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_STOP)
         ended, status = os.waitpid(child, os.WNOHANG)
     signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    signal.set_wakeup_fd(before)
+    os.close(signals)
+    os.close(wakeup)
     return status, stop
 
 
