@@ -89,10 +89,10 @@ def main(values, arguments):
 
     before = graph_files.parse(graph_data, values.input)
     checks.check_graph(before, settings.output_names)
-    feeds = comparison.feeds(before, dims)
+    trial = comparison.tried(before, settings, dims)
     calibration = _calibration(before, photos) if photos else None
     after = modes.quantize(before, settings, calibration)
-    differences = comparison.differences(before, after, settings, feeds)
+    differences = comparison.differences(trial, after, settings.output_names)
     if values.print_nodes:
         for node in after.node:
             print('%s %s(%s)' % (node.name, node.op, ', '.join(node.input)))

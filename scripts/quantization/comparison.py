@@ -24,6 +24,44 @@ class Difference(typing.NamedTuple):
     scale: float
 
 
+class Trial(typing.NamedTuple):
+    """What a graph gives on random input, and by placeholder what its quantized version is fed."""
+
+    outputs: list
+    quantized_inputs: dict
+
+
+def tried(graph_def, settings, dims):
+    """Returns the `Trial` of a graph.
+
+    Args:
+      graph_def: a float GraphDef.
+      settings: the `settings.Quantization` that it is to go through.
+      dims: as of `feeds`.
+
+    Raises:
+      UserError: it does not run, or gives what is no number; or as `feeds`.
+    """
+    inputs = quantized_inputs = feeds(graph_def, dims)
+    if settings.quantized_input:
+        low, high = settings.quantized_input
+        quantized_inputs = {
+            name: np.round((value + 1) / 2 * 255).astype(np.uint8) for name, value in inputs.items()
+        }
+        inputs = {
+            name: value * np.float32((high - low) / 255) + np.float32(low)
+            for name, value in quantized_inputs.items()
+        }
+    outputs = run(graph_def, settings.output_names, inputs)
+    for name, value in zip(settings.output_names, outputs):
+        if not np.isfinite(value).all():
+            raise UserError(
+                'the node %s gives values that are not numbers on random input: the graph is '
+                'broken, and nothing was written' % name
+            )
+    return Trial(outputs, quantized_inputs)
+
+
 def feeds(graph_def, dims):
     """Returns a dict from each float32 placeholder's name to random values to feed, -1 to 1.
 
@@ -89,38 +127,21 @@ def run(graph_def, output_names, values):
         raise UserError('the graph does not run: %s' % versions.what_failed(error))
 
 
-def differences(before, after, settings, values):
+def differences(trial, after, output_names):
     """Returns a list with a `Difference` for each output.
 
     Args:
-      before, after: GraphDefs.
-      settings: the `settings.Quantization` between them.
-      values: what `feeds` returned.
+      trial: the `Trial` of the graph before it was quantized.
+      after: the quantized GraphDef.
+      output_names: list of node names.
 
     Raises:
-      UserError: one of them does not run, or gives what is no number before.
+      UserError: it does not run.
     """
-    eight = values
-    if settings.quantized_input:
-        low, high = settings.quantized_input
-        eight = {
-            name: np.round((value + 1) / 2 * 255).astype(np.uint8) for name, value in values.items()
-        }
-        values = {
-            name: (value * np.float32((high - low) / 255) + np.float32(low))
-            for name, value in eight.items()
-        }
-    first = run(before, settings.output_names, values)
-    for name, value in zip(settings.output_names, first):
-        if not np.isfinite(value).all():
-            raise UserError(
-                'the node %s gives values that are not numbers on random input: the graph is '
-                'broken, and nothing was written' % name
-            )
-    pairs = zip(settings.output_names, first, run(after, settings.output_names, eight))
+    outputs = run(after, output_names, trial.quantized_inputs)
     return [
         Difference(name, _greatest(first.astype(np.float64) - second), _greatest(first))
-        for name, first, second in pairs
+        for name, first, second in zip(output_names, trial.outputs, outputs)
     ]
 
 

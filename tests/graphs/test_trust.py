@@ -246,6 +246,7 @@ def test_a_broken_graph_is_one_line(bench, one_error, kind, many):
 
 @pytest.mark.parametrize('kind', sorted(BROKEN))
 @pytest.mark.parametrize('mode', ['weights', 'eightbit'])
+@pytest.mark.filterwarnings('error:invalid value:RuntimeWarning')
 def test_no_broken_graph_is_quantized(bench, in_process, kind, mode):
     with open(bench.graph, 'wb') as file:
         file.write(broken(BROKEN[kind][0]))
