@@ -301,6 +301,6 @@ def _fail(name, error):
 
 def _tell_of_the_stop(name):
     print(
-        '\n%s: stopped. What was finished is kept; the same command goes on from there.' % name,
+        '\n%s: stopped. What was written is whole; the same command can be run again.' % name,
         file=sys.stderr,
     )

@@ -89,7 +89,7 @@ def test_ctrl_c_says_what_to_do(flag_values, capsys):
         raise KeyboardInterrupt
 
     assert command.execute(main, flag_values, ['name']) == 130
-    assert 'goes on from there' in capsys.readouterr().err
+    assert 'can be run again' in capsys.readouterr().err
 
 
 def in_child(main):
@@ -153,7 +153,7 @@ def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
 
 
 STOPS = pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-STOPPED = '\nname: stopped. What was finished is kept; the same command goes on from there.\n'
+STOPPED = '\nname: stopped. What was written is whole; the same command can be run again.\n'
 
 
 def sent(number, main):
