@@ -8,6 +8,7 @@ import atexit
 import codecs
 import copy
 import ctypes
+import functools
 import io
 import logging
 import os
@@ -47,7 +48,7 @@ def run(main, flag_values):
     child = os.fork()
     if child:
         sys.exit(watch(child, asides))
-    signal.signal(signal.SIGTERM, Progress.stop_all)
+    signal.signal(signal.SIGTERM, functools.partial(_stop, os.getpid()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     if sys.platform == 'linux':
@@ -69,6 +70,12 @@ def run(main, flag_values):
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _stop(worker, number, _):
+    if os.getpid() != worker:  # It is of a multiprocessing.Pool, which ends its processes so.
+        os._exit(128 + number)
+    Progress.stop_all()
 
 
 def watch(child, asides=None):

@@ -18,8 +18,8 @@ class Progress:
     _stopping = False
 
     @classmethod
-    def stop_all(cls, *_):
-        """Lets the next `advance` of any raise KeyboardInterrupt; may handle a signal."""
+    def stop_all(cls):
+        """Lets the next `advance` of any raise KeyboardInterrupt."""
         cls._stopping = True
 
     def __init__(self, what, total, unit):

@@ -212,6 +212,24 @@ def test_work_that_is_done_when_a_signal_comes_is_done(capfd, monkeypatch, numbe
     assert capfd.readouterr() == ('a result\n', '')
 
 
+def test_what_the_work_forks_is_ended_by_a_signal(capfd):
+    # Or a multiprocessing.Pool waits forever for its processes.
+    reading, writing = os.pipe()
+
+    def main(*_):
+        forked = os.fork()
+        if not forked:
+            os.write(writing, b'.')
+            work_for_a_minute()
+            os._exit(0)
+        os.read(reading, 1)
+        os.kill(forked, signal.SIGTERM)
+        print(status_of(forked))
+
+    assert status_of(in_child(main)) == 0
+    assert capfd.readouterr() == ('143\n', '')
+
+
 @STOPS
 def test_a_signal_is_heeded_that_comes_before_the_work(capfd, monkeypatch, number, status):
     monkeypatch.setattr(command, '_SECONDS_TO_STOP', 0.1)

@@ -94,6 +94,8 @@ def main(values, arguments):
         files.check_folder_writable(folder)
     with multiprocessing.Pool() as pool:
         drawn = sum(pool.imap_unordered(write_photo, jobs(values), chunksize=8))
+        pool.close()  # Its processes end by themselves: a signal just after a fork can be lost.
+        pool.join()
     print('Drew %d photos in %s' % (drawn, ' and '.join(folders)))
 
 
