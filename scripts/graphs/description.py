@@ -1,0 +1,247 @@
+"""What a finished graph says of itself, so that nothing downstream has to guess.
+
+The attribute `_classifier` of the output node holds the bytes of one JSON object. TensorFlow passes
+over attributes whose names begin with an underscore, and `optimize_for_inference` keeps those of the
+output node. The object has the fields of `Description`, and `version`. It has no date: two runs of
+one environment write the same bytes.
+"""
+
+import json
+import logging
+import math
+import typing
+
+_LOG = logging.getLogger(__name__)
+
+_ATTRIBUTE = '_classifier'
+_VERSION = 1
+_MOST_PIXELS_A_SIDE = 2**14
+
+Channels = typing.Union[float, typing.Tuple[float, float, float]]
+
+
+class Input(typing.NamedTuple):
+    """How the graph is fed: float32 `[batch, height, width, 3]`, RGB, `(pixel - mean) / std`.
+
+    name: of the node.
+    mean, std: one number, or one for each of red, green and blue.
+    exif_rotation: 'apply' where photos are rotated as their EXIF data asks, else 'ignore'.
+    """
+
+    name: str
+    height: int
+    width: int
+    mean: Channels
+    std: Channels
+    exif_rotation: str
+
+
+class Network(typing.NamedTuple):
+    """The pretrained network: its name, and the SHA-256 of its file in hex."""
+
+    name: str
+    fingerprint: str
+
+
+class Photos(typing.NamedTuple):
+    """The photos that the graph was trained on, and how they were split.
+
+    image_dir: the folder as typed in training, a part of the split by path; None: left out.
+    split_key: 'path' or 'name'.
+    testing_percentage, validation_percentage: 0 to 100.
+    image_extensions: of the files that counted, such as 'jpg'.
+    """
+
+    image_dir: typing.Optional[str]
+    split_key: str
+    testing_percentage: float
+    validation_percentage: float
+    image_extensions: typing.Tuple[str, ...]
+
+
+class Test(typing.NamedTuple):
+    """Accuracy on the test photos, 0 to 1, and how many they were."""
+
+    accuracy: float
+    photos: int
+
+
+class Description(typing.NamedTuple):
+    """What a graph says of itself.
+
+    labels: str, in the order of the scores.
+    test: None where there was no test photo, or training had not ended.
+    tensorflow: the version that trained it.
+    """
+
+    labels: typing.Tuple[str, ...]
+    input: Input
+    network: Network
+    photos: Photos
+    test: typing.Optional[Test]
+    tensorflow: str
+
+
+class Described(typing.NamedTuple):
+    """The name of a graph's output node, and the `Description` there."""
+
+    output_name: str
+    description: Description
+
+
+def attach(graph_def, output_name, description):
+    """Adds a `Description` to the output node of a GraphDef, which is changed."""
+    node = next(node for node in graph_def.node if node.name == output_name)
+    node.attr[_ATTRIBUTE].s = _to_json(description)
+
+
+def copy(before, after):
+    """Gives the nodes of `after`, a GraphDef that is changed, the descriptions in `before`."""
+    values = {node.name: node.attr[_ATTRIBUTE] for node in before.node if _ATTRIBUTE in node.attr}
+    for node in after.node:
+        if node.name in values:
+            node.attr[_ATTRIBUTE].CopyFrom(values[node.name])
+
+
+def find(graph_def):
+    """Returns what a GraphDef says of itself as `Described`, or None.
+
+    A description that cannot be read, or of which there are two, is a warning.
+    """
+    nodes = [node for node in graph_def.node if _ATTRIBUTE in node.attr]
+    if not nodes:
+        return None
+    if len(nodes) > 1:
+        _LOG.warning(
+            'the graph has descriptions at %s and at %s: neither is used; name what they would say '
+            'by flags',
+            nodes[0].name,
+            nodes[1].name,
+        )
+        return None
+    try:
+        return Described(nodes[0].name, _from_json(nodes[0].attr[_ATTRIBUTE].s))
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        _LOG.warning(
+            'the description of the graph, at the node %s, is corrupt or of a newer version of '
+            'this program, and is not used (%s: %s)',
+            nodes[0].name,
+            type(error).__name__,
+            error,
+        )
+        return None
+
+
+def _to_json(description):
+    def plain(value):
+        if hasattr(value, '_asdict'):
+            return {name: plain(each) for name, each in value._asdict().items()}
+        return value
+
+    text = json.dumps(dict(plain(description), version=_VERSION), sort_keys=True)
+    return text.encode('ascii')
+
+
+def _from_json(data):
+    """Returns the `Description`; raises ValueError, TypeError or KeyError where it is none."""
+    value = json.loads(data.decode('ascii'), parse_constant=_refuse)
+    if value['version'] != _VERSION:
+        raise ValueError('version %r' % value['version'])
+    return _read(Description, value)
+
+
+def _refuse(constant):
+    raise ValueError(constant)
+
+
+def _read(kind, value):
+    """Returns a named tuple of a JSON object; each field goes through its reader."""
+    return kind(**{name: reader(value[name]) for name, reader in _READERS[kind].items()})
+
+
+def _reader(kind):
+    return lambda value: _read(kind, value)
+
+
+def _optional(reader):
+    return lambda value: None if value is None else reader(value)
+
+
+def _text(value):
+    if not isinstance(value, str) or not value:
+        raise ValueError('%r is no text' % (value,))
+    return value
+
+
+def _texts(value):
+    if not isinstance(value, list) or not value:
+        raise ValueError('%r is no list' % (value,))
+    return tuple(_text(each) for each in value)
+
+
+def _one_of(*choices):
+    def read(value):
+        if value not in choices:
+            raise ValueError('%r is none of %s' % (value, ', '.join(choices)))
+        return value
+
+    return read
+
+
+def _number(lowest, highest, kinds=(int, float)):
+    def read(value):
+        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+            raise ValueError('%r is no number' % (value,))
+        if not lowest <= value <= highest:
+            raise ValueError('%r is not from %g to %g' % (value, lowest, highest))
+        return value
+
+    return read
+
+
+def _channels(value):
+    number = _number(-1e6, 1e6)
+    if not isinstance(value, list):
+        return number(value)
+    if len(value) != 3:
+        raise ValueError('%r has no 3 channels' % (value,))
+    return tuple(number(each) for each in value)
+
+
+def _divisor(value):
+    result = _channels(value)
+    if 0 in (result if isinstance(result, tuple) else (result,)):
+        raise ValueError('a std of 0')
+    return result
+
+
+_PIXELS = _number(1, _MOST_PIXELS_A_SIDE, int)
+_PERCENT = _number(0, 100)
+
+_READERS = {
+    Input: {
+        'name': _text,
+        'height': _PIXELS,
+        'width': _PIXELS,
+        'mean': _channels,
+        'std': _divisor,
+        'exif_rotation': _one_of('ignore', 'apply'),
+    },
+    Network: {'name': _text, 'fingerprint': _text},
+    Photos: {
+        'image_dir': _optional(_text),
+        'split_key': _one_of('path', 'name'),
+        'testing_percentage': _PERCENT,
+        'validation_percentage': _PERCENT,
+        'image_extensions': _texts,
+    },
+    Test: {'accuracy': _number(0, 1), 'photos': _number(1, 2**53, int)},
+}
+_READERS[Description] = {
+    'labels': _texts,
+    'input': _reader(Input),
+    'network': _reader(Network),
+    'photos': _reader(Photos),
+    'test': _optional(_reader(Test)),
+    'tensorflow': _text,
+}
