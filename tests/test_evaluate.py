@@ -144,7 +144,7 @@ def test_labels_go_by_name_not_by_place(in_process, flags, tmp_path):
     (tmp_path / 'more.txt').write_text('blue ones\nred\ngreen\nnever seen\n')
     plain = in_process(evaluate, *flags(graph=graph, labels=tmp_path / 'more.txt'))
     assert plain.out.startswith('Accuracy: 1.00\n')
-    assert re.search(r'never seen +- +- +- +0\n', plain.out)
+    assert re.search(r'never seen +- +- +- +0 +-\n', plain.out)
 
 
 def test_graphs_side_by_side(in_process, flags, tmp_path):

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
@@ -354,3 +355,11 @@ def test_a_graph_for_single_photos_only_is_one_line(one_error, files, album):
     graph_files.write(graph.as_graph_def(), files['graph'])
     message = one_error(label_image, os.path.join(album, 'deep'), *without_image(files))
     assert '1 rows of scores for a batch of 5 photos' in message
+
+
+def test_of_equal_scores_the_first_label_comes_first():
+    from scripts.classifier import label_output
+
+    scores = np.array([0.1, 0.3, 0.3, 0.3], np.float32)
+    best = label_output.best_labels(scores, ['a', 'b', 'c', 'd'], 3)
+    assert [label for label, _ in best] == ['b', 'c', 'd']

@@ -220,18 +220,32 @@ def test_a_category_may_be_empty(bench, in_process, category):
     assert os.path.isfile(bench.graph)
 
 
-def test_a_class_without_training_photos_is_a_warning(bench, in_process, tmp_path):
+def test_a_class_without_training_photos_is_one_line(bench, one_error, tmp_path):
     folder = str(tmp_path / 'photos')
     shutil.copytree(bench.photo_dir, folder)
     from scripts.dataset import split as split_lib
 
     split = split_lib.Split(20, 20)
-    for name in os.listdir(os.path.join(folder, 'Red')):
-        if split.category_of(folder, 'Red', name) == split_lib.TRAINING:
-            os.remove(os.path.join(folder, 'Red', name))
-    ended = in_process(retrain, *bench.flags(image_dir=folder))
-    assert ended.status == 0
-    assert 'class red has 0 training photos' in ended.err
+    training = [
+        os.path.join(folder, 'Red', name)
+        for name in os.listdir(os.path.join(folder, 'Red'))
+        if split.category_of(folder, 'Red', name) == split_lib.TRAINING
+    ]
+    for path in training:
+        with open(path, 'wb') as file:
+            file.write(b'no photo')
+    line = one_error(retrain, *bench.flags(image_dir=folder))
+    assert 'none of the training photos of class red can be read' in line
+    for path in training:
+        os.remove(path)
+    assert 'class red has no training photo' in one_error(retrain, *bench.flags(image_dir=folder))
+
+
+def test_after_the_accuracy_comes_its_interval(bench, in_process):
+    ended = in_process(retrain, *bench.flags(test_batch_size=1))
+    lines = ended.out.splitlines()
+    place = lines.index('Final test accuracy = 100.0% (N=1)')
+    assert lines[place + 1] == '95% interval: 20.7% to 100.0% (Wilson, N=1)'
 
 
 def test_unreadable_photos_are_left_out(bench, in_process, tmp_path):

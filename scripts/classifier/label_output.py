@@ -22,8 +22,12 @@ class Labelled(typing.NamedTuple):
 
 
 def best_labels(scores, labels, count):
-    """Returns the `count` best (label, score), best first, of float32 `[labels]` scores."""
-    return [(labels[index], float(scores[index])) for index in scores.argsort()[::-1][:count]]
+    """Returns the `count` best (label, score), best first, of float32 `[labels]` scores.
+
+    Of equal scores the label that comes first is the better one, as for `argmax`.
+    """
+    order = (-scores).argsort(kind='mergesort')[:count]  # Stable in every numpy.
+    return [(labels[index], float(scores[index])) for index in order]
 
 
 def as_text(best):

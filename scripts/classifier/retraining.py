@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 
+from scripts import intervals
 from scripts.bottlenecks import extract
 from scripts.bottlenecks.cache import Cache
 from scripts.classifier import checkpoint, export, summaries, training
@@ -42,8 +43,7 @@ def run(settings, dataset):
     )
     saved = keeper.load() if settings.training.resume else None
     examples = _examples(settings, pretrained, dataset)
-    if not len(examples[split.TRAINING].labels):
-        raise UserError('none of the training photos can be read: nothing to train on')
+    _check_classes(examples[split.TRAINING], dataset.labels)
     if settings.training.early_stopping_steps and not len(examples[split.VALIDATION].labels):
         raise UserError(
             '--early_stopping_steps=%d needs validation photos, and there are none: add photos or '
@@ -66,6 +66,15 @@ def run(settings, dataset):
     labels_lib.write(dataset.labels, settings.output_labels)
     _export(settings, graph_def, dataset.labels)
     return result
+
+
+def _check_classes(training_examples, labels):
+    counts = np.bincount(training_examples.labels, minlength=len(labels))
+    if not counts.all():
+        raise UserError(
+            'none of the training photos of class %s can be read, so it could not be learned: '
+            'replace them, or take the class away' % labels[counts.argmin()]
+        )
 
 
 def _export(settings, graph_def, labels):
@@ -133,6 +142,7 @@ def _of_category(category, photos, bottlenecks, readable):
 
 def _log_test(result, labels, print_misclassified):
     _LOG.info('Final test accuracy = %.1f%% (N=%d)', result.accuracy * 100, len(result.photos))
+    _LOG.info(intervals.as_text(result.right, len(result.photos)))
     if not print_misclassified:
         return
     _LOG.info('=== MISCLASSIFIED TEST IMAGES ===')

@@ -50,6 +50,12 @@ class TestResult(typing.NamedTuple):
     photos: typing.Sequence[Photo]
     scores: np.ndarray
 
+    @property
+    def right(self):
+        """int, how many of the photos got their label."""
+        truth = [photo.label_index for photo in self.photos]
+        return int((self.scores.argmax(axis=1) == truth).sum())
+
 
 class Trainer:
     """The training graph and its session; used as a context manager.

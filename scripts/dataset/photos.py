@@ -70,10 +70,10 @@ def load(image_dir, split):
 
 
 def check_trainable(dataset):
-    """Warns of each class with few photos, or without any in a category.
+    """Warns of each class with few photos, or without any to validate or test with.
 
     Raises:
-      UserError: there are fewer than two classes, or there is no training photo at all.
+      UserError: there are fewer than two classes, or there is one without training photos.
     """
     if len(dataset.labels) < 2:
         raise UserError(
@@ -88,6 +88,12 @@ def check_trainable(dataset):
             'none of the %d photos is left for training: lower --testing_percentage '
             'and --validation_percentage or add photos' % len(dataset.photos)
         )
+    for label, count in zip(dataset.labels, counts[split_lib.TRAINING]):
+        if not count:
+            raise UserError(
+                'class %s has no training photo, so it could not be learned: add photos to it, or '
+                'lower --testing_percentage and --validation_percentage' % label
+            )
     for index, label in enumerate(dataset.labels):
         total = sum(counts[category][index] for category in split_lib.CATEGORIES)
         if total < FEW_PHOTOS:

@@ -8,7 +8,7 @@ import typing
 
 import numpy as np
 
-from scripts import files
+from scripts import files, intervals
 from scripts.evaluation import charts, metrics, thumbnails
 
 MATRIX_LABELS = 40  # A larger matrix is no picture any more; the hardest labels are shown then.
@@ -129,6 +129,7 @@ def _tiles(evaluation, top_k):
     macro_f1 = metrics.macro_average(metrics.per_class(confusion))[2]
     tiles = [
         ('Accuracy', _percent(accuracy), f'{right:,} of {len(truth):,}'),
+        ('95% interval', _interval(right, len(truth)), 'of the accuracy (Wilson)'),
         ('Cross entropy', '%.2f' % metrics.cross_entropy(scores, truth), 'lower is better'),
         ('Macro F1', '%.2f' % macro_f1, 'every class counts the same'),
     ]
@@ -257,18 +258,28 @@ def _thumbnail(photo):
 
 
 def _classes(evaluation):
-    classes = metrics.per_class(evaluation.confusion)
+    classes, right = metrics.per_class(evaluation.confusion), np.diag(evaluation.confusion)
     rows = [
-        '<tr><th scope="row">%s</th>%s<td>%d</td></tr>'
-        % (_escape(label), ''.join(_bar(share) for share in shares), photos)
-        for label, *shares, photos in zip(evaluation.labels, *classes)
+        '<tr><th scope="row">%s</th>%s<td>%d</td><td>%s</td></tr>'
+        % (
+            _escape(label),
+            ''.join(_bar(share) for share in shares),
+            photos,
+            _interval(right[row], photos) if photos else '–',
+        )
+        for row, (label, *shares, photos) in enumerate(zip(evaluation.labels, *classes))
     ]
     average = ''.join('<td>%s</td>' % _percent(share) for share in metrics.macro_average(classes))
     rows.append(
-        '<tr class="sum"><th scope="row">Macro average</th>%s<td>%d</td></tr>'
+        '<tr class="sum"><th scope="row">Macro average</th>%s<td>%d</td><td></td></tr>'
         % (average, len(evaluation.photos))
     )
-    return _table('Classes', '', ['Label', 'Precision', 'Recall', 'F1', 'Photos'], rows)
+    heads = ['Label', 'Precision', 'Recall', 'F1', 'Photos', '95% interval of recall']
+    return _table('Classes', '', heads, rows)
+
+
+def _interval(right, total):
+    return '%.0f–%.0f%%' % tuple(100 * end for end in intervals.wilson(right, total))
 
 
 def _bar(share):

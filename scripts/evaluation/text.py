@@ -4,6 +4,7 @@ import typing
 
 import numpy as np
 
+from scripts import intervals
 from scripts.evaluation import metrics
 
 MATRIX_LABELS = 30  # As many columns as fit on a wide terminal.
@@ -31,6 +32,7 @@ def summary(evaluation, top_k):
         [
             'Accuracy: %.2f' % metrics.accuracy(confusion),
             'Cross Entropy: %.2f' % metrics.cross_entropy(scores, truth),
+            intervals.as_text(np.trace(confusion), confusion.sum()),
             '',
         ]
         + _class_lines(evaluation.labels, confusion)
@@ -80,12 +82,17 @@ def table(rows):
 
 def _class_lines(labels, confusion):
     classes = metrics.per_class(confusion)
-    rows = [['', 'precision', 'recall', 'F1', 'photos']]
-    for label, precision, recall, f1, photos in zip(labels, *classes):
-        rows.append([label, *_decimals(precision, recall, f1), str(photos)])
+    rows = [['', 'precision', 'recall', 'F1', 'photos', '95% of recall']]
+    for row, (label, precision, recall, f1, photos) in enumerate(zip(labels, *classes)):
+        interval = _interval(confusion[row, row], photos)
+        rows.append([label, *_decimals(precision, recall, f1), str(photos), interval])
     average = metrics.macro_average(classes)
-    rows.append(['macro average', *_decimals(*average), str(classes.photos.sum())])
+    rows.append(['macro average', *_decimals(*average), str(classes.photos.sum()), ''])
     return table(rows)
+
+
+def _interval(right, total):
+    return '%.3f to %.3f' % intervals.wilson(right, total) if total else '-'
 
 
 def _decimals(*values):
