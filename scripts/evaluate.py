@@ -11,7 +11,7 @@ layers are read off each graph, as label_image does it; a flag that is given alw
 
 import datetime
 import logging
-import typing
+import os
 
 from absl import flags
 
@@ -27,14 +27,16 @@ _LOG = logging.getLogger('scripts.evaluate')  # Not __name__: that is __main__ h
 FLAGS = flags.FlagValues()
 
 
-class _Graph(typing.NamedTuple):
-    """A graph's path, its bytes, the GraphDef, its `GraphInput` and its output's name."""
+# Where the classic tutorial has its photos.
+_CLASSIC_IMAGE_DIR = 'tf_files/flower_photos'
 
-    path: str
-    data: bytes
-    graph_def: typing.Any
-    graph_input: typing.Any
-    output_name: str
+# The fields of a `Split`, and the flags that set them.
+_SPLIT_FLAGS = {
+    'testing_percentage': 'testing_percentage',
+    'validation_percentage': 'validation_percentage',
+    'key': 'split_key',
+    'image_dir': 'split_image_dir',
+}
 
 
 def _define_flags():
@@ -47,8 +49,18 @@ def _define_flags():
         )
 
     string('graph', 'tf_files/retrained_graph.pb', 'The graph; several are given without --graph=.')
-    string('labels', 'tf_files/retrained_labels.txt', 'The labels that go with it.')
-    string('image_dir', '', 'The folder of class-named sub-folders of .jpg or .jpeg photos.')
+    string(
+        'image_dir',
+        None,
+        'The folder of class-named sub-folders of photos. If not given: the one that the graph was '
+        'trained on, or else %s.' % _CLASSIC_IMAGE_DIR,
+    )
+    string(
+        'split_image_dir',
+        None,
+        'The folder as it was typed in training, which decides the split, wherever the photos are '
+        'now. If not given: what the graph says, or else --image_dir.',
+    )
     flags.DEFINE_enum(
         'category',
         split_lib.TESTING,
@@ -56,13 +68,20 @@ def _define_flags():
         'Which photos of the folder to evaluate on.',
         flag_values=FLAGS,
     )
-    whole('testing_percentage', 10, 'As it was in training, so that the split is the same.', 0, 100)
-    whole('validation_percentage', 10, 'Likewise.', 0, 100)
+    whole(
+        'testing_percentage',
+        None,
+        'As it was in training. If not given: what the graph says, or else 10.',
+        0,
+        100,
+    )
+    whole('validation_percentage', None, 'Likewise.', 0, 100)
     flags.DEFINE_enum(
         'split_key',
-        split_lib.BY_PATH,
+        None,
         [split_lib.BY_PATH, split_lib.BY_NAME],
-        'Likewise: what decides the category of a photo, its path as typed or <folder>/<file>.',
+        'What decides the category of a photo, its path as typed or <folder>/<file>. If not given: '
+        'what the graph says, or else path.',
         flag_values=FLAGS,
     )
     graph_flags.define(FLAGS)
@@ -79,13 +98,7 @@ def main(values, arguments):
     """Evaluates as the parsed flags say; raises UserError where a person must do something."""
     paths = _graph_paths(values, arguments)
     _check_flags(values, paths)
-    labels = labels_lib.read(values.labels)
     data = [files.read(path, 'graph') for path in paths]
-    split = split_lib.Split(
-        values.testing_percentage, values.validation_percentage, values.split_key
-    )
-    dataset = photos_lib.load(values.image_dir, split)
-    photos = selection.photos_of(dataset, values.category, labels)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -93,22 +106,26 @@ def main(values, arguments):
     from scripts.evaluation import evaluating
 
     curves = curves_lib.read(values.summaries_dir) if values.summaries_dir else None
-    graphs = [_open(path, each, values) for path, each in zip(paths, data)]
-    evaluations = [evaluating.evaluate(*graph[2:], labels, photos) for graph in graphs]
+    graphs = [graph_flags.read(values, path, each) for path, each in zip(paths, data)]
+    _check_comparable(graphs)
+    dataset = _dataset(values, graphs[0])
+    photos = selection.photos_of(dataset, values.category, graphs[0].labels)
+    counted = selection.count(dataset, values.category, photos)
+    evaluations = [evaluating.evaluate(*graph.ends, graph.labels, photos) for graph in graphs]
     if len(graphs) > 1:
         compared = [
             text.Compared(
                 graph.path,
                 evaluation,
                 len(graph.data),
-                evaluating.milliseconds_a_photo(*graph[2:]),
+                evaluating.milliseconds_a_photo(*graph.ends),
             )
             for graph, evaluation in zip(graphs, evaluations)
         ]
-        print('\n'.join(text.comparison(compared)))
+        print('\n'.join(text.comparison(compared) + ['', counted]))
         return
-    print('\n'.join(text.summary(evaluations[0], values.top_k)))
-    _write_files(values, graphs[0], evaluations[0], curves)
+    print('\n'.join(text.summary(evaluations[0], counted, values.top_k)))
+    _write_files(values, dataset.image_dir, graphs[0], evaluations[0], curves)
 
 
 def _graph_paths(values, arguments):
@@ -124,11 +141,6 @@ def _graph_paths(values, arguments):
 
 def _check_flags(values, paths):
     graph_flags.check(values)
-    if values.testing_percentage + values.validation_percentage > 100:
-        raise UserError(
-            '--testing_percentage=%d and --validation_percentage=%d are more than 100 together'
-            % (values.testing_percentage, values.validation_percentage)
-        )
     for name in ('report', 'predictions'):
         path = values[name].value
         if path is None:
@@ -144,15 +156,96 @@ def _check_flags(values, paths):
         raise UserError('--summaries_dir is for learning curves in the report: add --report=FILE')
 
 
-def _open(path, data, values):
-    """Returns the `_Graph`, with what the flags say in the place of what it says itself."""
-    from scripts.graphs import graph_files
+def _check_comparable(graphs):
+    """Raises UserError where graphs have other labels; warns where their test photos differ."""
+    first = graphs[0]
+    for graph in graphs[1:]:
+        if graph.labels != first.labels:
+            raise UserError(
+                'the labels of %s and %s are not the same (%s; %s): evaluate each alone'
+                % (
+                    first.path,
+                    graph.path,
+                    ', '.join(labels_lib.shortened(first.labels)),
+                    ', '.join(labels_lib.shortened(graph.labels)),
+                )
+            )
+        described = [each.description and each.description.photos for each in (first, graph)]
+        if described[0] != described[1]:
+            _LOG.warning(
+                '%s and %s do not say that their photos were split alike: some of the photos may '
+                'have trained one of them',
+                first.path,
+                graph.path,
+            )
 
-    graph_def = graph_files.parse(data, path)
-    return _Graph(path, data, graph_def, *graph_flags.layers(values, graph_def))
+
+def _dataset(values, graph):
+    """Lists and splits the photos as the flags say, or else the graph, or else the classic way."""
+    described = graph.description and graph.description.photos
+    split = split_lib.Split()
+    if described:
+        split = split_lib.Split(
+            described.testing_percentage,
+            described.validation_percentage,
+            described.split_key,
+            described.image_dir,
+        )
+    given = {
+        field: values[name].value
+        for field, name in _SPLIT_FLAGS.items()
+        if values[name].value is not None
+    }
+    different = [
+        '--%s=%s (described: %s)' % (_SPLIT_FLAGS[field], value, getattr(split, field))
+        for field, value in given.items()
+        if getattr(split, field) not in (None, value)
+    ]
+    if described and different:
+        _LOG.warning(
+            'flags contradict what the graph says of its training, and win: some of the photos may '
+            'have trained it: %s',
+            ', '.join(different),
+        )
+    split = split._replace(**given)
+    _check_split(values, split, graph)
+    return photos_lib.load(_image_dir(values, described), split)
 
 
-def _write_files(values, graph, evaluation, curves):
+def _check_split(values, split, graph):
+    if split.testing_percentage + split.validation_percentage > 100:
+        raise UserError(
+            '--testing_percentage=%g and --validation_percentage=%g are more than 100 together'
+            % (split.testing_percentage, split.validation_percentage)
+        )
+    if (
+        values.category == selection.ALL
+        or split.key == split_lib.BY_NAME
+        or split.image_dir is not None
+    ):
+        return
+    if graph.description:
+        raise UserError(
+            'the graph %s does not say which folder it was trained on, which decides the split: '
+            'give --split_image_dir=FOLDER as --image_dir was typed in training, or --category=all'
+            % graph.path
+        )
+    _LOG.warning(
+        'the graph %s does not say how its photos were split: the split depends on how the folder '
+        'was typed; give --image_dir, or --split_image_dir, as --image_dir was typed in training',
+        graph.path,
+    )
+
+
+def _image_dir(values, described):
+    if values.image_dir is not None:
+        return values.image_dir
+    if described and described.image_dir and os.path.isdir(described.image_dir):
+        return described.image_dir
+    return _CLASSIC_IMAGE_DIR
+
+
+def _write_files(values, image_dir, graph, evaluation, curves):
     from scripts.evaluation import predictions, report
 
     if values.predictions is not None:
@@ -160,7 +253,7 @@ def _write_files(values, graph, evaluation, curves):
         _LOG.info('\nThe scores of every photo are in %s', values.predictions)
     if values.report is not None:
         subject = report.subject_of(
-            graph.path, graph.data, (values.image_dir, values.category), datetime.datetime.now()
+            graph.path, graph.data, (image_dir, values.category), datetime.datetime.now()
         )
         report.write(values.report, evaluation, subject, curves, values.top_k)
         _LOG.info('\nThe report is %s', values.report)

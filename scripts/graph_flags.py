@@ -1,10 +1,46 @@
-"""The flags that say how a graph is fed and read, shared by the commands that run graphs."""
+"""How a graph is fed and read, and what its scores mean, for the commands that run graphs.
+
+A flag that is given wins; then what the graph says of itself; then what its nodes tell.
+"""
+
+import logging
+import os
+import typing
 
 from absl import flags
 
+from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 
+_LOG = logging.getLogger(__name__)
+
 _PIXELS = ('height', 'width', 'mean', 'std')
+_GRAPH, _LABELS = '_graph.pb', '_labels.txt'
+
+
+class Graph(typing.NamedTuple):
+    """A graph, and how to run it.
+
+    path, data: of the file, and its bytes.
+    graph_def: the GraphDef.
+    graph_input: its `GraphInput`.
+    output_name: the node that gives the scores.
+    labels: list of str, in the order of the scores.
+    description: its `Description`, or None.
+    """
+
+    path: str
+    data: bytes
+    graph_def: typing.Any
+    graph_input: typing.Any
+    output_name: str
+    labels: typing.List[str]
+    description: typing.Any
+
+    @property
+    def ends(self):
+        """The GraphDef, its `GraphInput` and its output's name: what it takes to run it."""
+        return self.graph_def, self.graph_input, self.output_name
 
 
 def define(flag_values):
@@ -29,6 +65,13 @@ def define(flag_values):
             flag_values=flag_values,
         )
     flags.DEFINE_string(
+        'labels',
+        'tf_files/retrained_labels.txt',
+        'The labels, one a line. If not given: those that the graph holds, or else X_labels.txt '
+        'beside X_graph.pb.',
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
         'input_layer',
         None,
         'The node that is fed; if not given, input or Mul.',
@@ -48,14 +91,75 @@ def check(values):
         raise UserError('--input_std=0: pixels are divided by it; expected a number such as 127.5')
 
 
-def layers(values, graph_def):
-    """Returns the `GraphInput` and the output's name: what flags give, the rest off the graph."""
+def read(values, path, data):
+    """Returns the `Graph` in a file, with a warning where flags or labels contradict what it says.
+
+    Args:
+      values: the parsed flags.
+      path, data: of the file, and its bytes.
+
+    Raises:
+      UserError: it holds no graph, or one without such nodes; or the labels cannot be read.
+    """
     from scripts.classifier import labelling
+    from scripts.graphs import description as description_lib
+    from scripts.graphs import graph_files
     from scripts.images import graph_input as graph_input_lib
 
-    graph_input = graph_input_lib.read_off(graph_def, values.input_layer)
+    graph_def = graph_files.parse(data, path)
+    described = description_lib.find(graph_def)
+    description = described and described.description
+    graph_input = graph_input_lib.read_off(graph_def, values.input_layer, description)
     given = {name: values['input_' + name].value for name in _PIXELS}
-    pixels = graph_input.pixels._replace(
-        **{name: value for name, value in given.items() if value is not None}
-    )
-    return graph_input._replace(pixels=pixels), labelling.output_of(graph_def, values.output_layer)
+    given = {name: value for name, value in given.items() if value is not None}
+    if description is None and not {'mean', 'std'} <= set(given):
+        graph_input_lib.warn_of_guess(graph_input)
+    graph_input = graph_input._replace(pixels=graph_input.pixels._replace(**given))
+    if description:
+        _warn_of_contradictions(graph_input, description.input, given)
+    output_name = values.output_layer or (described and described.output_name)
+    output_name = labelling.output_of(graph_def, output_name)
+    labels = _labels(values, path, description)
+    return Graph(path, data, graph_def, graph_input, output_name, labels, description)
+
+
+def _labels(values, graph_path, description):
+    given = values.labels if values['labels'].present else None
+    path = given or _labels_beside(graph_path)
+    if description is None:
+        return labels_lib.read(path or values.labels)
+    described = list(description.labels)
+    labels = labels_lib.read(path) if path else described
+    if labels != described:
+        _LOG.warning(
+            'the labels in %s are not those that %s says it was trained with (%s): the %s are used',
+            path,
+            graph_path,
+            ', '.join(labels_lib.shortened(described)),
+            'ones in the file' if given else "graph's; --labels=%s takes the file's" % path,
+        )
+    return labels if given else described
+
+
+def _labels_beside(graph_path):
+    """Returns the path of the X_labels.txt beside X_graph.pb, or None where there is none."""
+    if not graph_path.endswith(_GRAPH):
+        return None
+    path = graph_path[: -len(_GRAPH)] + _LABELS
+    return path if os.path.isfile(path) else None
+
+
+def _warn_of_contradictions(graph_input, described, given):
+    """Warns where what flags say of the input is not what the graph says."""
+    said = dict(zip(graph_input.pixels._fields, described[1:]))
+    different = [
+        '--input_%s=%g (described: %s)' % (name, value, said[name])
+        for name, value in given.items()
+        if value != said[name]
+    ]
+    if graph_input.name != described.name:
+        different.insert(0, '--input_layer=%s (described: %s)' % (graph_input.name, described.name))
+    if different:
+        _LOG.warning(
+            'flags contradict what the graph says of itself, and win: %s', ', '.join(different)
+        )

@@ -16,7 +16,6 @@ from absl import flags
 from scripts import command, files, graph_flags
 from scripts.classifier import label_output
 from scripts.dataset import finding
-from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 from scripts.progress import Progress
 
@@ -36,7 +35,6 @@ flags.DEFINE_multi_string(
     flag_values=FLAGS,
 )
 _text('graph', 'tf_files/retrained_graph.pb', 'The graph that retrain wrote.')
-_text('labels', 'tf_files/retrained_labels.txt', 'The labels that go with it.')
 graph_flags.define(FLAGS)
 flags.DEFINE_integer(
     'top_k', 5, 'How many labels to show for a photo.', lower_bound=1, flag_values=FLAGS
@@ -59,44 +57,41 @@ def main(values, arguments):
     graph_flags.check(values)
     given = values['image'].present or not arguments
     paths = finding.image_paths(arguments + (values.image if given else []))
-    labels = labels_lib.read(values.labels)
     graph_data = files.read(values.graph, 'graph')
     if values.output:
         files.check_writable(values.output)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
-    from scripts.graphs import graph_files
+    from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
 
-    graph_def = graph_files.parse(graph_data, values.graph)
+    graph = graph_flags.read(values, values.graph, graph_data)
     if len(paths) == 1 and values.output_format == label_output.TEXT and not values.output:
-        _label_one(values, graph_def, labels, paths[0])
+        _label_one(values, graph, paths[0])
     else:
-        _label_many(values, graph_def, labels, paths)
+        _label_many(values, graph, paths)
 
 
-def _label_one(values, graph_def, labels, path):
+def _label_one(values, graph, path):
     """Prints the labels of one photo the classic way."""
     from scripts.classifier import labelling
 
-    graph_input, output = graph_flags.layers(values, graph_def)
-    scores = labelling.score(graph_def, graph_input, output, path)
-    _check_label_count(values, labels, scores.values)
+    scores = labelling.score(*graph.ends, path)
+    _check_label_count(graph, scores.values)
     print('\nEvaluation time (1-image): %.3fs\n' % scores.seconds)
-    best = label_output.best_labels(scores.values, labels, values.top_k)
+    best = label_output.best_labels(scores.values, graph.labels, values.top_k)
     sys.stdout.write(label_output.as_text(best))
 
 
-def _label_many(values, graph_def, labels, paths):
+def _label_many(values, graph, paths):
     """Writes the labels of photos in the format and to the place that the flags say."""
     from scripts.classifier import labelling
 
-    graph_input, output = graph_flags.layers(values, graph_def)
     photos = []
     with Progress('Labelling', len(paths), 'photos') as progress:
-        for group, scores, readable in labelling.score_many(graph_def, graph_input, output, paths):
-            _check_label_count(values, labels, scores[0])
+        for group, scores, readable in labelling.score_many(*graph.ends, paths):
+            _check_label_count(graph, scores[0])
             for path, row, good in zip(paths[group], scores, readable):
-                best = label_output.best_labels(row, labels, values.top_k) if good else None
+                best = label_output.best_labels(row, graph.labels, values.top_k) if good else None
                 photos.append(label_output.Labelled(path, best))
             progress.advance(len(scores))
     text = label_output.render(photos, values.output_format)
@@ -111,11 +106,11 @@ def _label_many(values, graph_def, labels, paths):
         )
 
 
-def _check_label_count(values, labels, scores):
-    if len(scores) != len(labels):
+def _check_label_count(graph, scores):
+    if len(scores) != len(graph.labels):
         raise UserError(
-            '%s holds %d labels, and the graph gives %d scores: give the labels that were written '
-            'with the graph' % (values.labels, len(labels), len(scores))
+            'there are %d labels, and the graph %s gives %d scores: give the labels that were '
+            'written with it by --labels' % (len(graph.labels), graph.path, len(scores))
         )
 
 

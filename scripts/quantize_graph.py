@@ -176,10 +176,15 @@ def _dims(values):
 
 
 def _calibration(graph_def, photos):
-    from scripts.images import graph_input
+    from scripts.graphs import description
+    from scripts.images import graph_input as graph_input_lib
     from scripts.quantization import modes
 
-    return modes.Calibration(photos, graph_input.read_off(graph_def))
+    described = description.find(graph_def)
+    graph_input = graph_input_lib.read_off(graph_def, None, described and described.description)
+    if described is None:
+        graph_input_lib.warn_of_guess(graph_input)
+    return modes.Calibration(photos, graph_input)
 
 
 if __name__ == '__main__':

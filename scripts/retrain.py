@@ -45,8 +45,8 @@ def _whole(name, default, meaning, lowest=None, highest=None):
     )
 
 
-def _yes_or_no(name, meaning):
-    flags.DEFINE_boolean(name, False, meaning, flag_values=FLAGS)
+def _yes_or_no(name, meaning, default=False):
+    flags.DEFINE_boolean(name, default, meaning, flag_values=FLAGS)
 
 
 def _one_of(name, choices, meaning):
@@ -138,6 +138,11 @@ _whole(
     'Stop when accuracy on all validation photos has not got better for so many steps, and keep '
     'the best; 0: train all steps.',
     lowest=0,
+)
+_yes_or_no(
+    'describe_paths',
+    'Let the graph say which folder its photos were in, for evaluate; a path can hold a name.',
+    default=True,
 )
 _text('saved_model_dir', '', 'Where a SavedModel for TensorFlow Serving is written; empty: none.')
 _text(
@@ -269,6 +274,7 @@ def _settings(values):
         saved_model_dir=values.saved_model_dir,
         tflite_output_file=values.tflite_output_file,
         bad_images=values.bad_images,
+        describe_paths=values.describe_paths,
     )
 
 

@@ -5,8 +5,18 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.graphs import graph_files
+from scripts.graphs import description, graph_files
 from scripts.networks import table
+
+# What a graph may say of itself.
+DESCRIPTION = description.Description(
+    labels=('daisy', 'tulips'),
+    input=description.Input('input', 224, 192, (123.7, 116.8, 103.9), 127.5, 'apply'),
+    network=description.Network('mobilenet_1.0_224', '30af'),
+    photos=description.Photos('tf_files/Blüten', 'path', 10, 20, ('jpg', 'png')),
+    test=description.Test(0.8, 362),
+    tensorflow='1.15.5',
+)
 
 
 def mobilenet(size=128, length=1001):

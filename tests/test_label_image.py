@@ -168,7 +168,7 @@ def test_a_mistake_is_one_line(one_error, files, changes, words):
     [
         ('graph', b'<html>', 'is not a frozen graph'),
         ('graph', b'', 'without nodes'),
-        ('labels', b'one\ntwo\n', 'holds 2 labels, and the graph gives 3 scores'),
+        ('labels', b'one\ntwo\n', 'there are 2 labels, and the graph'),
         ('labels', b'', 'holds no labels'),
         ('image', b'<html>', 'cannot be read: it is an HTML page named'),
         ('image', b'', 'cannot be read: it is empty'),

@@ -3,8 +3,9 @@
 import logging
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
-from scripts import intervals
+from scripts import files, intervals
 from scripts.bottlenecks import extract
 from scripts.bottlenecks.cache import Cache
 from scripts.classifier import checkpoint, export, summaries, training
@@ -13,7 +14,7 @@ from scripts.classifier.sampling import Examples
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import split
 from scripts.errors import UserError
-from scripts.graphs import graph_files
+from scripts.graphs import description, graph_files
 from scripts.images import stream
 from scripts.images.graph_input import GraphInput
 from scripts.networks import pretrained as pretrained_lib
@@ -52,7 +53,8 @@ def run(settings, dataset):
     if saved is None:
         summaries.empty_dir(settings.training.summaries_dir)
     distortions = settings.distortions if settings.distortions.wanted() else None
-    with training.Trainer(pretrained, len(dataset.labels), settings.training) as trainer:
+    described = _description(settings, pretrained, dataset)
+    with training.Trainer(pretrained, len(dataset.labels), settings.training, described) as trainer:
         if saved is not None:
             _LOG.info('Going on after %d steps, from the checkpoint', saved.steps_done)
             trainer.restore(saved)
@@ -61,11 +63,30 @@ def run(settings, dataset):
         if len(examples[split.TESTING].labels):
             result = trainer.test(examples[split.TESTING])
             _log_test(result, dataset.labels, settings.print_misclassified_test_images)
-        graph_def = trainer.frozen_graph()
+        graph_def = trainer.frozen_graph(result)
     graph_files.write(graph_def, settings.output_graph)
     labels_lib.write(dataset.labels, settings.output_labels)
     _export(settings, graph_def, dataset.labels)
     return result
+
+
+def _description(settings, pretrained, dataset):
+    """Returns the `Description` of the graph that is to be trained."""
+    network, split_used = settings.network, dataset.split
+    return description.Description(
+        labels=tuple(label.strip() for label in dataset.labels),
+        input=description.Input(network.input_name, *network.pixels),
+        network=description.Network(network.name, pretrained.sha256),
+        photos=description.Photos(
+            image_dir=files.as_utf8(dataset.image_dir) if settings.describe_paths else None,
+            split_key=split_used.key,
+            testing_percentage=split_used.testing_percentage,
+            validation_percentage=split_used.validation_percentage,
+            image_extensions=dataset.extensions,
+        ),
+        test=None,
+        tensorflow=tf.VERSION,
+    )
 
 
 def _check_classes(training_examples, labels):

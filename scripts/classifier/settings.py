@@ -58,3 +58,4 @@ class Retraining(typing.NamedTuple):
     saved_model_dir: str = ''
     tflite_output_file: str = ''
     bad_images: str = bad_images_lib.SKIP
+    describe_paths: bool = True

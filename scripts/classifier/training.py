@@ -21,6 +21,7 @@ from scripts.classifier.sampling import ALL, Sampler
 from scripts.dataset import split
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
+from scripts.graphs import description as description_lib
 from scripts.graphs import graph_files, search
 from scripts.graphs.session import callable_of, open_session
 from scripts.images import distort
@@ -64,10 +65,12 @@ class Trainer:
       pretrained: the `Pretrained` network behind the layer.
       label_count: int.
       settings: a `settings.Training`.
+      description: the `Description` of the graphs that it gives, or None.
     """
 
-    def __init__(self, pretrained, label_count, settings):
+    def __init__(self, pretrained, label_count, settings, description=None):
         self._pretrained, self._settings = pretrained, settings
+        self._description = description
         graph = tf.Graph()
         with graph.as_default():
             tf.set_random_seed(settings.random_seed)
@@ -152,9 +155,20 @@ class Trainer:
         )
         return TestResult(accuracy, [testing.photos[row] for row in rows], scores)
 
-    def frozen_graph(self):
-        """Returns the network and the layer as trained so far as one frozen GraphDef."""
-        return export.freeze(self._session, self._pretrained, self._settings.final_tensor_name)
+    def frozen_graph(self, tested=None):
+        """Returns the network and the layer as trained so far as one frozen GraphDef.
+
+        Args:
+          tested: the `TestResult` that its description tells, or None.
+        """
+        output = self._settings.final_tensor_name
+        graph_def = export.freeze(self._session, self._pretrained, output)
+        if self._description is not None:
+            test = tested and description_lib.Test(
+                tested.right / len(tested.photos), len(tested.photos)
+            )
+            description_lib.attach(graph_def, output, self._description._replace(test=test))
+        return graph_def
 
     @contextlib.contextmanager
     def _training_batches(self, training, distortions):

@@ -53,3 +53,8 @@ def read(path):
         lines = [str(number) for number, label in enumerate(labels, 1) if label == twice]
         _LOG.warning('lines %s of %s are the same label: %s', ' and '.join(lines), path, twice)
     return labels
+
+
+def shortened(labels, most=6):
+    """Returns a list of labels for a message, with '...' in the place of those after the first."""
+    return list(labels) if len(labels) <= most else list(labels[: most - 1]) + ['...']

@@ -8,7 +8,8 @@ from scripts.dataset import labels as labels_lib
 from scripts.dataset import split as split_lib
 from scripts.errors import UserError
 
-ENDINGS = ('.jpg', '.jpeg', '.JPG', '.JPEG')
+EXTENSIONS = ('jpg', 'jpeg', 'JPG', 'JPEG')
+ENDINGS = tuple('.' + extension for extension in EXTENSIONS)
 FEW_PHOTOS = 20
 
 _LOG = logging.getLogger(__name__)
@@ -29,10 +30,15 @@ class Dataset(typing.NamedTuple):
 
     With the categories one after the other, each is a slice of the list, and of an array that
     holds a row for each photo.
+
+    image_dir, split, extensions: what made them, as of `load`.
     """
 
     labels: typing.Tuple[str, ...]
     photos: typing.Tuple[Photo, ...]
+    image_dir: str
+    split: split_lib.Split
+    extensions: typing.Tuple[str, ...]
 
 
 def load(image_dir, split):
@@ -66,7 +72,7 @@ def load(image_dir, split):
                 )
             )
     photos.sort(key=lambda photo: split_lib.CATEGORIES.index(photo.category))
-    return Dataset(tuple(labels), tuple(photos))
+    return Dataset(tuple(labels), tuple(photos), image_dir, split, EXTENSIONS)
 
 
 def check_trainable(dataset):

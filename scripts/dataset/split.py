@@ -22,18 +22,23 @@ class Split(typing.NamedTuple):
     testing_percentage, validation_percentage: of the photos, 0 to 100, at most 100 together.
     key: BY_PATH hashes the path as formed from the folder as typed, BY_NAME only
       `<folder>/<file>`, which survives a move of the data set.
+    image_dir: the folder as typed in training, which is hashed wherever the photos are now; None:
+      as typed now.
     """
 
     testing_percentage: float = 10
     validation_percentage: float = 10
     key: str = BY_PATH
+    image_dir: typing.Optional[str] = None
 
     def category_of(self, image_dir, folder, file_name):
         """Returns the category of the photo `<image_dir>/<folder>/<file_name>`.
 
         Photos whose names are equal up to `_nohash_` share a category.
         """
-        parts = (folder, file_name) if self.key == BY_NAME else (image_dir, folder, file_name)
+        parts = (folder, file_name)
+        if self.key == BY_PATH:
+            parts = (image_dir if self.image_dir is None else self.image_dir, *parts)
         # With the same slashes everywhere: Windows splits as other systems do.
         hashed = posixpath.join(*parts).split('_nohash_')[0]
         # Not os.fsencode: without a locale, as in containers, Python 3.6 takes that for ASCII.

@@ -1,8 +1,23 @@
 """Which photos to evaluate on, with their labels in the order of a graph's."""
 
+from scripts.command import printable
+from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 
 ALL = 'all'
+
+
+def count(dataset, category, photos):
+    """Returns a line that says how many photos of a `Dataset`'s folder are of a category."""
+    total = len(dataset.photos)
+    if category == ALL:
+        return 'Photos: all %d in %s' % (total, printable(dataset.image_dir))
+    return 'Photos: %d of the %d in %s are for %s' % (
+        len(photos),
+        total,
+        printable(dataset.image_dir),
+        category,
+    )
 
 
 def photos_of(dataset, category, labels):
@@ -25,7 +40,7 @@ def photos_of(dataset, category, labels):
         raise UserError(
             'the folder of photos has the label %r, which is not among the %d labels of the '
             'graph (%s): give the labels that were written with the graph, or other photos'
-            % (missing[0], len(labels), ', '.join(_shortened(labels)))
+            % (missing[0], len(labels), ', '.join(labels_lib.shortened(labels)))
         )
     twice = [label for label in wanted if known.count(label) > 1]
     if twice:
@@ -45,7 +60,3 @@ def photos_of(dataset, category, labels):
             'that leave some' % (len(dataset.photos), category)
         )
     return photos
-
-
-def _shortened(labels, most=6):
-    return list(labels) if len(labels) <= most else list(labels[: most - 1]) + ['...']

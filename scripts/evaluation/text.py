@@ -19,11 +19,12 @@ class Compared(typing.NamedTuple):
     milliseconds: float
 
 
-def summary(evaluation, top_k):
+def summary(evaluation, counted, top_k):
     """Returns the lines that say everything, the classic two first.
 
     Args:
       evaluation: an `Evaluation`.
+      counted: the line that says which photos these are.
       top_k: up to how many best labels to look for the true one among.
     """
     scores, truth, confusion = evaluation.scores, evaluation.truth, evaluation.confusion
@@ -33,6 +34,7 @@ def summary(evaluation, top_k):
             'Accuracy: %.2f' % metrics.accuracy(confusion),
             'Cross Entropy: %.2f' % metrics.cross_entropy(scores, truth),
             intervals.as_text(np.trace(confusion), confusion.sum()),
+            counted,
             '',
         ]
         + _class_lines(evaluation.labels, confusion)

@@ -101,6 +101,8 @@ def copy(before, after):
     for node in after.node:
         if node.name in values:
             node.attr[_ATTRIBUTE].CopyFrom(values[node.name])
+        elif _ATTRIBUTE in node.attr:  # A copy of what was the output node.
+            del node.attr[_ATTRIBUTE]
 
 
 def find(graph_def):

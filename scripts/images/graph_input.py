@@ -1,10 +1,13 @@
-"""What a graph wants to be fed, read off the graph itself."""
+"""What a graph wants to be fed: what it says of itself, or else what its nodes tell."""
 
+import logging
 import typing
 
 from scripts.errors import UserError
 from scripts.graphs import search
 from scripts.images.settings import PixelSpec
+
+_LOG = logging.getLogger(__name__)
 
 # The fed nodes of the two families, each with what its network was trained on.
 _INPUTS = {
@@ -21,18 +24,24 @@ class GraphInput(typing.NamedTuple):
     pixels: PixelSpec
 
 
-def read_off(graph_def, name=None):
+def read_off(graph_def, name=None, description=None):
     """Returns the `GraphInput` of a graph.
 
     Args:
       graph_def: a GraphDef.
-      name: the node that a person says is fed, or None: `input`, `Mul` or the only placeholder.
+      name: the node that a person says is fed, or None: the described one, `input`, `Mul` or the
+        only placeholder.
+      description: the graph's `Description`, or None.
 
     Raises:
       UserError: there is no such node.
     """
     placeholders = search.placeholders(graph_def)
     nodes = search.nodes_by_name(graph_def)
+    described = description and description.input
+    wanted = described and (name is None or search.node_name(name) == described.name)
+    if wanted and described.name in nodes:
+        return GraphInput(described.name, PixelSpec(*described[1:]))
     if name is None:
         name = next((each for each in _INPUTS if each in nodes), None)
     if name is None:
@@ -50,3 +59,15 @@ def read_off(graph_def, name=None):
     if len(dims) == 4 and dims[1].size > 0 and dims[2].size > 0:
         spec = spec._replace(height=dims[1].size, width=dims[2].size)
     return GraphInput(node.name, spec)
+
+
+def warn_of_guess(graph_input):
+    """Warns where the mean and std of a graph without a description are a guess."""
+    if graph_input.name not in _INPUTS:
+        _LOG.warning(
+            'the graph is fed at %s, and does not say how: a mean of %g and a std of %g are taken, '
+            "MobileNet's; give --input_mean and --input_std where they are others",
+            graph_input.name,
+            graph_input.pixels.mean,
+            graph_input.pixels.std,
+        )

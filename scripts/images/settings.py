@@ -2,14 +2,20 @@
 
 import typing
 
+IGNORE, APPLY = EXIF_ROTATIONS = ('ignore', 'apply')
+
 
 class PixelSpec(typing.NamedTuple):
-    """What a network is fed: `(pixel - mean) / std` at `height` x `width`, RGB, float32."""
+    """What a network is fed: `(pixel - mean) / std` at `height` x `width`, RGB, float32.
+
+    exif_rotation: APPLY where photos are rotated first as their EXIF data asks, else IGNORE.
+    """
 
     height: int
     width: int
     mean: float
     std: float
+    exif_rotation: str = IGNORE
 
 
 class Distortions(typing.NamedTuple):

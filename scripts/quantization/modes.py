@@ -2,6 +2,7 @@
 
 import typing
 
+from scripts.graphs import description
 from scripts.quantization import (
     batch_norms,
     calibrate,
@@ -26,7 +27,7 @@ class Calibration(typing.NamedTuple):
 
 
 def quantize(graph_def, settings, calibration=None):
-    """Returns a graph quantized as `settings` say.
+    """Returns a graph quantized as `settings` say, which says of itself what the float one does.
 
     Args:
       graph_def: a frozen GraphDef.
@@ -37,10 +38,12 @@ def quantize(graph_def, settings, calibration=None):
       UserError: the graph cannot be quantized.
     """
     checks.check_graph(graph_def, settings.output_names)
+    quantized = graph_def
     for each in _passes(settings, calibration):
-        graph_def = each(graph_def)
-    checks.check_loads(graph_def)
-    return graph_def
+        quantized = each(quantized)
+    description.copy(graph_def, quantized)
+    checks.check_loads(quantized)
+    return quantized
 
 
 def _passes(settings, calibration):

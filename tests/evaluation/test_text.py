@@ -15,11 +15,14 @@ def evaluation(truth, given, labels, sure=0.8):
 
 
 def test_everything_is_said_and_aligned():
-    lines = text.summary(evaluation([0, 0, 1], [0, 1, 1], ['a', 'much longer', 'empty']), 2)
+    lines = text.summary(
+        evaluation([0, 0, 1], [0, 1, 1], ['a', 'much longer', 'empty']), 'Photos: 3', 2
+    )
     assert lines == [
         'Accuracy: 0.67',
         'Cross Entropy: 0.92',
         '95% interval: 20.8% to 93.9% (Wilson, N=3)',
+        'Photos: 3',
         '',
         '               precision  recall     F1  photos   95% of recall',
         'a                  1.000   0.500  0.667       2  0.095 to 0.905',
@@ -41,7 +44,7 @@ def test_everything_is_said_and_aligned():
 
 def test_of_many_labels_the_matrix_shows_those_with_mistakes():
     labels = ['label %d' % index for index in range(200)]
-    lines = text.summary(evaluation([150, 3, 4], [160, 3, 4], labels), 5)
+    lines = text.summary(evaluation([150, 3, 4], [160, 3, 4], labels), '', 5)
     start = lines.index(
         'True label by row, given label by column, of the 30 labels with the most mistakes:'
     )

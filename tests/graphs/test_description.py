@@ -6,15 +6,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build, description, graph_files
-
-DESCRIPTION = description.Description(
-    labels=('daisy', 'tulips'),
-    input=description.Input('input', 224, 192, (123.7, 116.8, 103.9), 127.5, 'apply'),
-    network=description.Network('mobilenet_1.0_224', '30af'),
-    photos=description.Photos('tf_files/Blüten', 'path', 10, 20, ('jpg', 'png')),
-    test=description.Test(0.8, 362),
-    tensorflow='1.15.5',
-)
+from tests.stand_ins import DESCRIPTION
 
 
 def described(value=DESCRIPTION):

@@ -306,8 +306,14 @@ def _device(random, _, node):
     node.device = str(random.choice(['/device:GPU:7', '/job:x', 'nonsense', '/cpu:0', '\0']))
 
 
+def _description(random, graph_def, _):
+    for node in graph_def.node:
+        if '_classifier' in node.attr:
+            node.attr['_classifier'].s = damaged(random, node.attr['_classifier'].s)
+
+
 _GRAPH_KINDS = (
     _rewire, _rewire, _disconnect, _rename, _other_op, _other_op, _lose_attribute, _swap_attribute,
     _odd_attribute, _odd_attribute, _odd_constant, _odd_constant, _double, _lose_node, _odd_version,
-    _odd_function, _device,
+    _odd_function, _device, _description, _description,
 )  # fmt: skip

@@ -6,6 +6,7 @@ reads, another looks on, and the seed and the number of a unit make its inputs a
 
 import collections
 import contextlib
+import copy
 import functools
 import logging
 import os
@@ -18,7 +19,7 @@ import traceback
 import numpy as np
 import pytest
 
-from scripts import command, graph_flags, label_image
+from scripts import command, files, graph_flags, label_image
 from scripts.bottlenecks import cache as cache_lib
 from scripts.dataset import labels as labels_lib
 from scripts.dataset.photos import Photo
@@ -220,20 +221,24 @@ def _labels(folder):
 def _graphs(folder):
     import tensorflow.compat.v1 as tf
 
-    from scripts.graphs import graph_files
+    from scripts.graphs import description
     from scripts.graphs.importing import import_graph
 
     path = os.path.join(folder, 'graph.pb')
     graphs = [stand_ins.mobilenet(16, 5), _without_weights(stand_ins.inception())]
+    for graph_def in graphs:
+        description.attach(graph_def, graph_def.node[-1].name, stand_ins.DESCRIPTION)
     graphs = [each.SerializeToString(deterministic=True) for each in graphs]
-    flags = label_image.FLAGS(['label_image']) and label_image.FLAGS
+    labels = os.path.join(folder, 'labels.txt')
+    labels_lib.write(['a', 'b'], labels)
+    flags = copy.deepcopy(label_image.FLAGS)
+    flags(['label_image', '--labels=' + labels])
 
     def read(random):
         _write(path, mutations.damaged_graph(random, graphs[random.randint(2)], graphs))
-        graph_def = graph_files.read(path)
-        graph_input, output = graph_flags.layers(flags, graph_def)
+        graph = graph_flags.read(flags, path, files.read(path, 'graph'))
         with tf.Graph().as_default():
-            import_graph(graph_def, [graph_input.name + ':0', output + ':0'])
+            import_graph(graph.graph_def, [graph.graph_input.name + ':0', graph.output_name + ':0'])
         return READ
 
     return _each(functools.partial(_in_child, read))
