@@ -135,8 +135,8 @@ flags.DEFINE_float(
 _whole(
     'early_stopping_steps',
     0,
-    'Stop when validation accuracy has not got better for so many steps, and keep the best; '
-    '0: train all steps.',
+    'Stop when accuracy on all validation photos has not got better for so many steps, and keep the '
+    'best; 0: train all steps.',
     lowest=0,
 )
 _text('saved_model_dir', '', 'Where a SavedModel for TensorFlow Serving is written; empty: none.')

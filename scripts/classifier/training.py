@@ -139,7 +139,8 @@ class Trainer:
 
     def test(self, testing):
         """Returns the `TestResult` on `Examples`, which are not empty."""
-        rows = self._sampler(testing, _TEST_STREAM).draw(self._settings.test_batch_size)
+        count = _evaluated(testing, self._settings.test_batch_size)
+        rows = self._sampler(testing, _TEST_STREAM).draw(count)
         accuracy, scores = self._session.run(
             [self._layer.accuracy, self._layer.scores], self._feeds(*testing.take(rows))
         )
@@ -189,7 +190,10 @@ class Trainer:
         if not len(validation.labels):
             return None
         sampler = self._sampler(validation, _VALIDATION_STREAM)
-        draw = functools.partial(sampler.draw, self._settings.validation_batch_size)
+        count = _evaluated(validation, self._settings.validation_batch_size)
+        if self._settings.early_stopping_steps:
+            count = ALL  # By a few photos, the best of many evaluations is a lucky draw.
+        draw = functools.partial(sampler.draw, count)
         for step in range(self._steps_done):
             if self._settings.evaluates(step):
                 draw()
@@ -290,6 +294,11 @@ class Trainer:
     def _set_variables(self, values):
         for name, variable in self._variables.items():
             variable.load(values[name], self._session)
+
+
+def _evaluated(examples, batch_size):
+    """Returns how many examples to draw: all, where a batch would repeat some of a few."""
+    return ALL if len(examples.labels) <= batch_size else batch_size
 
 
 def _log_step(step, text, *values):

@@ -1,9 +1,9 @@
 """What a finished graph says of itself, so that nothing downstream has to guess.
 
-The attribute `_classifier` of the output node holds the bytes of one JSON object. TensorFlow passes
-over attributes whose names begin with an underscore, and `optimize_for_inference` keeps those of the
-output node. The object has the fields of `Description`, and `version`. It has no date: two runs of
-one environment write the same bytes.
+The attribute `_classifier` of the output node holds the bytes of one JSON object: the fields of
+`Description`, and `version`. TensorFlow passes over attributes whose names begin with an underscore,
+and `optimize_for_inference` keeps those of the output node. There is no date in it: two runs of one
+environment write the same bytes.
 """
 
 import json

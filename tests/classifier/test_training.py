@@ -265,12 +265,46 @@ def test_what_is_off_by_default_learns_something_else(pretrained, settings, chan
     assert [node.name for node in results[0].node] == [node.name for node in results[1].node]
 
 
+def test_early_stopping_judges_by_every_validation_photo(pretrained, settings, monkeypatch):
+    batches = []
+    validate = training.Trainer._validate
+
+    def recording(self, step, batch):
+        batches.append(batch[1])
+        return validate(self, step, batch)
+
+    monkeypatch.setattr(training.Trainer, '_validate', recording)
+    settings = settings._replace(early_stopping_steps=100, validation_batch_size=15)
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        train(trainer)
+    assert len(batches) == 4
+    for labels in batches:
+        assert (labels == VALIDATION.labels).all()
+
+
+@pytest.mark.parametrize('size, expected', [(15, 15), (39, 39), (40, 40), (100, 40), (-1, 40)])
+def test_a_category_smaller_than_its_batch_is_evaluated_whole(
+    pretrained, settings, monkeypatch, size, expected
+):
+    counts = []
+    monkeypatch.setattr(
+        training, '_log_step', lambda step, text, *values: counts.append(values[1:])
+    )
+    settings = settings._replace(
+        how_many_training_steps=1, validation_batch_size=size, test_batch_size=size
+    )
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        train(trainer)
+        result = trainer.test(VALIDATION)
+    assert counts[-1] == (expected,)
+    assert len(result.photos) == expected
+    if expected == 40:
+        assert list(result.photos) == VALIDATION.photos
+
+
 def test_early_stopping_keeps_the_best(pretrained, settings):
     settings = settings._replace(
-        how_many_training_steps=400,
-        eval_step_interval=1,
-        early_stopping_steps=30,
-        validation_batch_size=-1,
+        how_many_training_steps=400, eval_step_interval=1, early_stopping_steps=30
     )
     with training.Trainer(pretrained, 3, settings) as trainer:
         train(trainer)
