@@ -75,9 +75,58 @@ def graph(nodes, like):
     return result
 
 
+class NewGraph:
+    """The graph that a pass makes of another one: nodes kept under their names, and new ones.
+
+    All names of new nodes come from here, where all names of both graphs are known: none clash.
+    """
+
+    def __init__(self, graph_def):
+        self._like, self._nodes = graph_def, []
+        self._names = {node.name for node in graph_def.node}
+        self._scopes = set()
+
+    def graph_def(self):
+        """Returns the GraphDef, with the versions and function library of the old one."""
+        return graph(self._nodes, self._like)
+
+    def keep(self, node):
+        """Adds a NodeDef that has the name of a node of the old graph, or one of `unused_name`."""
+        self._nodes.append(node)
+
+    def add(self, op, wanted, inputs, **attributes):
+        """Adds a `node` under an `unused_name`, which it returns."""
+        name = self.unused_name(wanted)
+        self.keep(node(op, name, inputs, **attributes))
+        return name
+
+    def constant(self, wanted, value, dtype=None):
+        """Adds a `constant` under an `unused_name`, which it returns."""
+        name = self.unused_name(wanted)
+        self.keep(constant(name, value, dtype))
+        return name
+
+    def unused_name(self, wanted):
+        """Returns `wanted`, or where a node has that name `wanted_1` and so on; it is used then."""
+        name = _first_outside(wanted, self._names)
+        self._names.add(name)
+        return name
+
+    def unused_scope(self, wanted):
+        """Returns a name like `unused_name` to put a group of nodes under; one node may have it."""
+        scope = _first_outside(wanted, self._names, self._scopes)
+        self._scopes.add(scope)
+        return scope
+
+
 def port(tensor_name):
     """Returns the output number in a tensor name: 1 for `Split:1`, 0 for `Split`."""
     return int(tensor_name.split(':')[1]) if ':' in tensor_name else 0
+
+
+def scope_of(tensor_name):
+    """Returns a tensor's name as a part of a node's: `Split_1` for `Split:1`, with clashes."""
+    return tensor_name.replace(':', '_')
 
 
 def reach(graph_def, names):
@@ -124,3 +173,11 @@ def redirect(nodes, targets):
         copy.input[:] = [final(name) for name in each.input]
         results.append(copy)
     return results
+
+
+def _first_outside(wanted, *taken):
+    name, number = wanted, 0
+    while any(name in names for names in taken):
+        number += 1
+        name = '%s_%d' % (wanted, number)
+    return name

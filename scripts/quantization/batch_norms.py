@@ -23,7 +23,7 @@ def split_batch_norms(graph_def):
       graph_def: a GraphDef whose constant sub-graphs are folded.
     """
     nodes = search.nodes_by_name(graph_def)
-    result = []
+    new = build.NewGraph(graph_def)
     for node in graph_def.node:
         scale, offset = None, None
         if nodes_are_constant(nodes, node.input[1:]) and _follows_layer(nodes, node):
@@ -33,19 +33,13 @@ def split_batch_norms(graph_def):
             elif node.op == _GLOBAL:
                 scale, offset = _global(node, values)
         if scale is None:
-            result.append(node)
+            new.keep(node)
             continue
-        result += [
-            build.constant(node.name + '/scale', scale.astype(np.float32)),
-            build.node(
-                'Mul', node.name + '/scaled', [node.input[0], node.name + '/scale'], T=tf.float32
-            ),
-            build.constant(node.name + '/offset', offset.astype(np.float32)),
-            build.node(
-                'Add', node.name, [node.name + '/scaled', node.name + '/offset'], T=tf.float32
-            ),
-        ]
-    return build.graph(result, graph_def)
+        factor = new.constant(node.name + '/scale', scale.astype(np.float32))
+        scaled = new.add('Mul', node.name + '/scaled', [node.input[0], factor], T=tf.float32)
+        term = new.constant(node.name + '/offset', offset.astype(np.float32))
+        new.keep(build.node('Add', node.name, [scaled, term], T=tf.float32))
+    return new.graph_def()
 
 
 def fold_multiplications(graph_def, output_names):
@@ -58,7 +52,7 @@ def fold_multiplications(graph_def, output_names):
       output_names: list of node names, which stay.
     """
     nodes, users = search.nodes_by_name(graph_def), search.consumers(graph_def)
-    replaced, dropped = {}, set()
+    folded = {}
     for node in graph_def.node:
         if node.op != 'Mul':
             continue
@@ -70,15 +64,22 @@ def fold_multiplications(graph_def, output_names):
                 and layer.name not in output_names
                 and len(users[layer.name]) == 1
             ):
-                folded = _folded(layer, factor, node.name, nodes)
-                if folded:
-                    replaced[node.name] = folded
-                    dropped.add(layer.name)
-    result = []
+                weights = _scaled_weights(layer, factor, nodes)
+                if weights is not None:
+                    folded[node.name] = layer, weights
+    dropped = {layer.name for layer, _ in folded.values()}
+    new = build.NewGraph(graph_def)
     for node in graph_def.node:
-        if node.name not in dropped:
-            result += replaced.get(node.name, [node])
-    return build.graph(result, graph_def)
+        if node.name in folded:
+            layer, weights = folded[node.name]
+            scaled = tf.NodeDef()
+            scaled.CopyFrom(layer)
+            scaled.name = node.name
+            scaled.input[1] = new.constant(node.name + '/weights', weights)
+            new.keep(scaled)
+        elif node.name not in dropped:
+            new.keep(node)
+    return new.graph_def()
 
 
 def nodes_are_constant(nodes, names):
@@ -86,8 +87,8 @@ def nodes_are_constant(nodes, names):
     return bool(names) and all(nodes[search.node_name(name)].op == 'Const' for name in names)
 
 
-def _folded(layer, factor, name, nodes):
-    """Returns the nodes of a layer with scaled weights, or None where that cannot be."""
+def _scaled_weights(layer, factor, nodes):
+    """Returns a layer's float32 weights times a factor, or None where that cannot be."""
     weights = nodes[search.node_name(layer.input[1])]
     if factor.op != 'Const' or weights.op != 'Const' or not _is_nhwc(layer):
         return None
@@ -111,11 +112,7 @@ def _folded(layer, factor, name, nodes):
         if channels_first
         else scale
     )
-    scaled = tf.NodeDef()
-    scaled.CopyFrom(layer)
-    scaled.name = name
-    scaled.input[1] = name + '/weights'
-    return [build.constant(name + '/weights', (value * scale).astype(np.float32)), scaled]
+    return (value * scale).astype(np.float32)
 
 
 def _fused(node, values):

@@ -20,10 +20,13 @@ def round_outputs(graph_def, bits):
       graph_def: a GraphDef.
       bits: from 2 to 16.
     """
-    result = []
+    new = build.NewGraph(graph_def)
     for node in graph_def.node:
-        result += _with_rounded_output(node, bits) if _is_wanted(node) else [node]
-    return build.graph(result, graph_def)
+        if _is_wanted(node):
+            _add_with_rounded_output(new, node, bits)
+        else:
+            new.keep(node)
+    return new.graph_def()
 
 
 def round_inputs_and_outputs(graph_def, bits):
@@ -35,38 +38,40 @@ def round_inputs_and_outputs(graph_def, bits):
       graph_def: a GraphDef without Identity nodes over constants.
       bits: from 2 to 16.
     """
-    nodes, made, result = search.nodes_by_name(graph_def), set(), []
+    nodes, rounded = search.nodes_by_name(graph_def), {}
+    new = build.NewGraph(graph_def)
     for node in graph_def.node:
         if not _is_wanted(node):
-            result.append(node)
+            new.keep(node)
             continue
         copy = tf.NodeDef()
         copy.CopyFrom(node)
-        for index, name in enumerate(node.input[:2]):
+        for index, tensor in enumerate(node.input[:2]):
             channels = _channels(nodes, node, index)
-            prefix = '%s/%s' % (
-                name.replace(':', '_'),
-                'rounded' if channels is None else 'rounded_channels',
-            )
-            if prefix not in made:
-                made.add(prefix)
-                result += _rounding(name, prefix, bits, channels)
-            copy.input[index] = prefix
-        result += _with_rounded_output(copy, bits)
-    return build.graph(result, graph_def)
+            if (tensor, channels) not in rounded:
+                suffix = '/rounded' if channels is None else '/rounded_channels'
+                scope = new.unused_scope(build.scope_of(tensor) + suffix)
+                rounding = _rounding(new, scope, tensor, bits, channels)
+                rounding.name = new.unused_name(scope)
+                new.keep(rounding)
+                rounded[tensor, channels] = rounding.name
+            copy.input[index] = rounded[tensor, channels]
+        _add_with_rounded_output(new, copy, bits)
+    return new.graph_def()
 
 
 def _is_wanted(node):
     return node.op in OPS and build.attribute(node, 'T').type == tf.float32.as_datatype_enum
 
 
-def _with_rounded_output(node, bits):
+def _add_with_rounded_output(new, node, bits):
     exact = tf.NodeDef()
     exact.CopyFrom(node)
-    exact.name = node.name + '/exact'
-    nodes = _rounding(exact.name, node.name + '/steps', bits, None)
-    nodes[-1].name = node.name
-    return [exact] + nodes
+    exact.name = new.unused_name(node.name + '/exact')
+    new.keep(exact)
+    rounding = _rounding(new, new.unused_scope(node.name + '/steps'), exact.name, bits, None)
+    rounding.name = node.name
+    new.keep(rounding)
 
 
 def _channels(nodes, node, index):
@@ -79,44 +84,28 @@ def _channels(nodes, node, index):
     return weights.attr['value'].tensor.tensor_shape.dim[-1].size
 
 
-def _rounding(tensor, name, bits, channels):
-    """Returns nodes; the last one, `name`, gives `tensor` in 2^bits levels over its range.
+def _rounding(new, scope, tensor, bits, channels):
+    """Returns a node without a name that gives `tensor` in 2^bits levels over its range.
 
     The range holds zero: FakeQuant shifts one that does not, and all values with it.
 
     Args:
-      tensor, name: str.
+      new: the `build.NewGraph` that gets what computes the range.
+      scope, tensor: str.
       bits: int.
       channels: how many channels the last axis has, each with a range of its own; None: one range.
     """
     shape, op = [-1], 'FakeQuantWithMinMaxVars'
     if channels is not None:
         shape, op = [-1, channels], 'FakeQuantWithMinMaxVarsPerChannel'
-    return (
-        [
-            build.constant(name + '/shape', np.int32(shape)),
-            build.constant(name + '/axis', np.int32([0])),
-            build.node(
-                'Reshape', name + '/rows', [tensor, name + '/shape'], T=tf.float32, Tshape=tf.int32
-            ),
-        ]
-        + [
-            build.node(
-                end,
-                '%s/%s' % (name, end),
-                [name + '/rows', name + '/axis'],
-                T=tf.float32,
-                Tidx=tf.int32,
-                keep_dims=False,
-            )
-            for end in ('Min', 'Max')
-        ]
-        + [
-            build.constant(name + '/zero', np.float32(0)),
-            build.node('Minimum', name + '/low', [name + '/Min', name + '/zero'], T=tf.float32),
-            build.node('Maximum', name + '/high', [name + '/Max', name + '/zero'], T=tf.float32),
-            build.node(
-                op, name, [tensor, name + '/low', name + '/high'], num_bits=bits, narrow_range=False
-            ),
-        ]
-    )
+    shape = new.constant(scope + '/shape', np.int32(shape))
+    axis = new.constant(scope + '/axis', np.int32([0]))
+    rows = new.add('Reshape', scope + '/rows', [tensor, shape], T=tf.float32, Tshape=tf.int32)
+    lowest, highest = [
+        new.add(end, scope + '/' + end, [rows, axis], T=tf.float32, Tidx=tf.int32, keep_dims=False)
+        for end in ('Min', 'Max')
+    ]
+    zero = new.constant(scope + '/zero', np.float32(0))
+    low = new.add('Minimum', scope + '/low', [lowest, zero], T=tf.float32)
+    high = new.add('Maximum', scope + '/high', [highest, zero], T=tf.float32)
+    return build.node(op, '', [tensor, low, high], num_bits=bits, narrow_range=False)

@@ -59,13 +59,13 @@ class _Eight(typing.NamedTuple):
 
 
 class _Pass:
-    """One run over a graph: `nodes` of the old one, `result` for the new one."""
+    """One run over a graph: `nodes` of the old one by name, and the `new` one."""
 
     def __init__(self, graph_def, output_names):
         self.graph_def, self.output_names = graph_def, output_names
         self.nodes = search.nodes_by_name(graph_def)
         self.users = search.consumers(graph_def)
-        self.result, self.made = [], {}
+        self.new, self.made = build.NewGraph(graph_def), {}
         candidates = {node.name for node in graph_def.node if self._has_kernel(node)}
         candidates -= self._light_convolutions(candidates)
         self.chosen = {name for name in candidates if self._worth_it(name, candidates)}
@@ -89,8 +89,8 @@ class _Pass:
             if node.name in self.chosen:
                 handlers[node.op](node)
             else:
-                self.result.append(node)
-        return build.graph(self.result, self.graph_def)
+                self.new.keep(node)
+        return self.new.graph_def()
 
     # What is chosen.
 
@@ -178,15 +178,11 @@ class _Pass:
 
     # Parts that ops are made of.
 
-    def _add(self, *nodes):
-        self.result.extend(nodes)
-        return nodes[-1].name
-
-    def _once(self, name, make):
-        """Returns what `make` returned when it was first called for `name`."""
-        if name not in self.made:
-            self.made[name] = make()
-        return self.made[name]
+    def _once(self, key, make):
+        """Returns what `make` returned when it was first called for `key`."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
 
     def _eight(self, tensor, clip=None):
         """Quantizes a float tensor and returns its `_Eight`.
@@ -195,95 +191,87 @@ class _Pass:
           tensor: a tensor name.
           clip: 'Relu' or 'Relu6', which the range can do: values outside of it end at its ends.
         """
-        prefix = '%s/%s' % (tensor.replace(':', '_').lstrip('^'), clip or 'eightbit')
-        return self._once(prefix, lambda: self._quantized(tensor, prefix, clip))
-
-    def _quantized(self, tensor, prefix, clip):
-        if self._constant(tensor):
+        if clip is None and self._constant(tensor):
             return self._constant_eight(search.node_name(tensor))
+        return self._once(('quantized', tensor, clip), lambda: self._quantized(tensor, clip))
+
+    def _quantized(self, tensor, clip):
         limits = (0.0, 6.0) if clip == 'Relu6' else ranges.known(self.nodes, tensor)
         if clip == 'Relu' and limits:
             limits = (0.0, max(limits[1], 0.0))
+        scope = self.new.unused_scope('%s/%s' % (build.scope_of(tensor), clip or 'eightbit'))
         if limits:
-            nodes, low, high = ranges.constant_nodes(prefix, *ranges.nudged(*limits))
+            ends = ranges.add_constant(self.new, scope, *ranges.nudged(*limits))
         else:
-            nodes, low, high = ranges.running_nodes(prefix, tensor, clip == 'Relu')
-        self._add(*nodes)
-        self._add(
-            build.node(
-                'QuantizeV2', prefix + '/quantize', [tensor, low, high], T=tf.quint8, mode=_MODE
+            ends = ranges.add_running(self.new, scope, tensor, clip == 'Relu')
+        name = self.new.add(
+            'QuantizeV2', scope + '/quantize', [tensor] + list(ends), T=tf.quint8, mode=_MODE
+        )
+        return _Eight(name, name + ':1', name + ':2')
+
+    def _constant_eight(self, name, turned=False):
+        """Returns the `_Eight` of a constant, or of its transpose, all on one scale."""
+
+        def make():
+            value = build.value_of(self.nodes[name])
+            value = value.T if turned else value
+            low, high = ranges.nudged(
+                value.min() if value.size else 0, value.max() if value.size else 0
             )
-        )
-        return _Eight(prefix + '/quantize', prefix + '/quantize:1', prefix + '/quantize:2')
+            step = (high - low) / ranges.LEVELS
+            zero = np.round(-low / step)
+            scaled = value / step
+            if value.ndim > 1:
+                whole = constants.carried(scaled, -zero, ranges.LEVELS - zero)
+            else:
+                whole = np.clip(np.round(scaled), -zero, ranges.LEVELS - zero)
+            return self._add_whole(_scope(name, turned) + '/8bit', whole + zero, low, high)
 
-    def _constant_eight(self, name, value=None):
-        """Returns the `_Eight` of a constant, all on one scale."""
-        value = build.value_of(self.nodes[name]) if value is None else value
-        low, high = ranges.nudged(
-            value.min() if value.size else 0, value.max() if value.size else 0
-        )
-        step = (high - low) / ranges.LEVELS
-        zero = np.round(-low / step)
-        scaled = value / step
-        if value.ndim > 1:
-            whole = constants.carried(scaled, -zero, ranges.LEVELS - zero)
-        else:
-            whole = np.clip(np.round(scaled), -zero, ranges.LEVELS - zero)
-        return self._constant_nodes(name + '/8bit', whole + zero, low, high)
+        return self._once(('one scale', name, turned), make)
 
-    def _constant_nodes(self, name, whole, low, high):
-        nodes, low_name, high_name = ranges.constant_nodes(name, low, high)
-        self._add(*nodes)
-        self._add(build.constant(name, whole.astype(np.uint8), tf.quint8))
-        return _Eight(name, low_name, high_name)
+    def _add_whole(self, wanted, whole, low, high):
+        scope = self.new.unused_scope(wanted)
+        ends = ranges.add_constant(self.new, scope, low, high)
+        return _Eight(self.new.constant(scope, whole.astype(np.uint8), tf.quint8), *ends)
 
     def _from_sums(self, node, sums):
         """Brings the 32-bit sums of the node called `sums` to 8 bits, and to floats."""
         limits = [sums, sums + ':1', sums + ':2']
-        prefix = sums + '/range'
-        self._add(build.node('RequantizationRange', prefix, limits, Tinput=tf.qint32))
-        nodes, low, high = ranges.nudging_nodes(prefix, prefix, prefix + ':1')
-        self._add(*nodes)
-        name = self._add(
-            build.node(
-                'Requantize',
-                sums + '/requantize',
-                limits + [low, high],
-                Tinput=tf.qint32,
-                out_type=tf.quint8,
-            )
+        scope = self.new.unused_scope(sums + '/range')
+        found = self.new.add('RequantizationRange', scope, limits, Tinput=tf.qint32)
+        ends = ranges.add_nudging(self.new, scope, found, found + ':1')
+        name = self.new.add(
+            'Requantize',
+            sums + '/requantize',
+            limits + list(ends),
+            Tinput=tf.qint32,
+            out_type=tf.quint8,
         )
         self._floats(node, _Eight(name, name + ':1', name + ':2'))
 
     def _floats(self, node, eight):
         """Adds the Dequantize that has the old node's name."""
-        self._add(build.node('Dequantize', node.name, list(eight), T=tf.quint8, mode=_MODE))
+        self.new.keep(build.node('Dequantize', node.name, list(eight), T=tf.quint8, mode=_MODE))
 
     # The ops.
 
     def _layer(self, node):
         pixels = self._eight(node.input[0])
         name = search.node_name(node.input[1])
-        value = build.value_of(self.nodes[name])
-        if node.op == 'MatMul' and build.attribute(node, 'transpose_b').b:
-            value = value.T
+        turned = build.attribute(node, 'transpose_b').b
         if self._stays_eight(node.name):
-            key = name + (
-                '/turned'
-                if value.shape != build.value_of(self.nodes[name]).shape
-                or build.attribute(node, 'transpose_b').b
-                else ''
-            )
-            weights = self._once(key + '/one_scale', lambda: self._constant_eight(key, value))
-            self._from_sums(node, self._sums(node, pixels, weights))
+            self._from_sums(node, self._sums(node, pixels, self._constant_eight(name, turned)))
             return
-        whole, scale = constants.symmetric(value, (value.ndim - 1,), _ZERO_LEVEL - 1)
-        whole = constants.carried(value / scale, 1 - _ZERO_LEVEL, _ZERO_LEVEL - 1)
-        key = name + ('/turned' if build.attribute(node, 'transpose_b').b else '') + '/channels'
+        value = build.value_of(self.nodes[name])
+        value = value.T if turned else value
+        _, scale = constants.symmetric(value, (value.ndim - 1,), _ZERO_LEVEL - 1)
         weights = self._once(
-            key,
-            lambda: self._constant_nodes(
-                key, whole + _ZERO_LEVEL, -_ZERO_LEVEL, ranges.LEVELS - _ZERO_LEVEL
+            ('channels', name, turned),
+            lambda: self._add_whole(
+                _scope(name, turned) + '/channels',
+                constants.carried(value / scale, 1 - _ZERO_LEVEL, _ZERO_LEVEL - 1) + _ZERO_LEVEL,
+                -_ZERO_LEVEL,
+                ranges.LEVELS - _ZERO_LEVEL,
             ),
         )
         self._rescaled(node, self._sums(node, pixels, weights), pixels, scale.reshape(-1))
@@ -291,24 +279,20 @@ class _Pass:
     def _sums(self, node, pixels, weights):
         """Adds the kernel of a convolution or MatMul; returns the name of its 32-bit sums."""
         inputs = [pixels.values, weights.values, pixels.low, pixels.high, weights.low, weights.high]
-        name = node.name + '/sums'
+        wanted = node.name + '/sums'
         if node.op == 'MatMul':
-            return self._add(
-                build.node(
-                    'QuantizedMatMul', name, inputs, T1=tf.quint8, T2=tf.quint8, Toutput=tf.qint32
-                )
+            return self.new.add(
+                'QuantizedMatMul', wanted, inputs, T1=tf.quint8, T2=tf.quint8, Toutput=tf.qint32
             )
-        return self._add(
-            build.node(
-                'QuantizedConv2D',
-                name,
-                inputs,
-                Tinput=tf.quint8,
-                Tfilter=tf.quint8,
-                out_type=tf.qint32,
-                strides=list(build.attribute(node, 'strides').list.i),
-                padding=build.attribute(node, 'padding').s,
-            )
+        return self.new.add(
+            'QuantizedConv2D',
+            wanted,
+            inputs,
+            Tinput=tf.quint8,
+            Tfilter=tf.quint8,
+            out_type=tf.qint32,
+            strides=list(build.attribute(node, 'strides').list.i),
+            padding=build.attribute(node, 'padding').s,
         )
 
     def _rescaled(self, node, sums, pixels, scale):
@@ -316,30 +300,24 @@ class _Pass:
 
         Dequantize has one scale only, and would add 2^31 to the sums as floats on the way.
         """
-        prefix = node.name + '/scale'
-        self._add(
-            build.node('Bitcast', node.name + '/whole', [sums], T=tf.qint32, type=tf.int32),
-            build.node(
-                'Cast', node.name + '/cast', [node.name + '/whole'], SrcT=tf.int32, DstT=tf.float32
-            ),
-            build.constant(prefix + '/weights', (scale / ranges.LEVELS).astype(np.float32)),
-            build.node('Sub', prefix + '/width', [pixels.high, pixels.low], T=tf.float32),
-            build.node('Mul', prefix, [prefix + '/weights', prefix + '/width'], T=tf.float32),
-            build.node('Mul', node.name, [node.name + '/cast', prefix], T=tf.float32),
-        )
+        whole = self.new.add('Bitcast', node.name + '/whole', [sums], T=tf.qint32, type=tf.int32)
+        cast = self.new.add('Cast', node.name + '/cast', [whole], SrcT=tf.int32, DstT=tf.float32)
+        scope = self.new.unused_scope(node.name + '/scale')
+        weights = self.new.constant(scope + '/weights', (scale / ranges.LEVELS).astype(np.float32))
+        width = self.new.add('Sub', scope + '/width', [pixels.high, pixels.low], T=tf.float32)
+        factor = self.new.add('Mul', scope, [weights, width], T=tf.float32)
+        self.new.keep(build.node('Mul', node.name, [cast, factor], T=tf.float32))
 
     def _bias_add(self, node):
         eight = self._eight(node.input[0])
         bias = self._eight(node.input[1])
-        sums = self._add(
-            build.node(
-                'QuantizedBiasAdd',
-                node.name + '/sums',
-                [eight.values, bias.values, eight.low, eight.high, bias.low, bias.high],
-                T1=tf.quint8,
-                T2=tf.quint8,
-                out_type=tf.qint32,
-            )
+        sums = self.new.add(
+            'QuantizedBiasAdd',
+            node.name + '/sums',
+            [eight.values, bias.values, eight.low, eight.high, bias.low, bias.high],
+            T1=tf.quint8,
+            T2=tf.quint8,
+            out_type=tf.qint32,
         )
         self._from_sums(node, sums)
 
@@ -349,75 +327,58 @@ class _Pass:
             # The range does what the op does, and so holds nothing that the op would drop.
             self._floats(node, self._eight(node.input[0], node.op))
             return
-        eight = self._eight(node.input[0])
-        name = self._add(
-            build.node(
-                'Quantized' + node.op,
-                node.name + '/eight',
-                list(eight),
-                Tinput=tf.quint8,
-                out_type=tf.quint8,
-            )
-        )
+        inputs = list(self._eight(node.input[0]))
+        self._kernel(node, 'Quantized' + node.op, inputs, Tinput=tf.quint8, out_type=tf.quint8)
+
+    def _kernel(self, node, op, inputs, **attributes):
+        """Adds an 8-bit kernel that gives 8-bit values with a range, and floats of them."""
+        name = self.new.add(op, node.name + '/eight', inputs, **attributes)
         self._floats(node, _Eight(name, name + ':1', name + ':2'))
 
     def _pool(self, node):
-        name = self._add(
-            build.node(
-                'Quantized' + node.op,
-                node.name + '/eight',
-                list(self._eight(node.input[0])),
-                T=tf.quint8,
-                ksize=list(build.attribute(node, 'ksize').list.i),
-                strides=list(build.attribute(node, 'strides').list.i),
-                padding=build.attribute(node, 'padding').s,
-            )
+        self._kernel(
+            node,
+            'Quantized' + node.op,
+            list(self._eight(node.input[0])),
+            T=tf.quint8,
+            ksize=list(build.attribute(node, 'ksize').list.i),
+            strides=list(build.attribute(node, 'strides').list.i),
+            padding=build.attribute(node, 'padding').s,
         )
-        self._floats(node, _Eight(name, name + ':1', name + ':2'))
 
     def _concat(self, node):
         eights = [self._eight(name) for name in self._data_inputs(node)]
-        axis = self._add(build.constant(node.name + '/axis32', np.int32(self._concat_axis(node))))
-        name = self._add(
-            build.node(
-                'QuantizedConcat',
-                node.name + '/eight',
-                [axis]
-                + [eight.values for eight in eights]
-                + [eight.low for eight in eights]
-                + [eight.high for eight in eights],
-                N=len(eights),
-                T=tf.quint8,
-            )
-        )
-        self._floats(node, _Eight(name, name + ':1', name + ':2'))
+        axis = self.new.constant(node.name + '/axis32', np.int32(self._concat_axis(node)))
+        inputs = [axis] + [name for part in zip(*eights) for name in part]
+        self._kernel(node, 'QuantizedConcat', inputs, N=len(eights), T=tf.quint8)
 
     def _reshape(self, node):
         eight = self._eight(node.input[0])
-        shape_type = tf.as_dtype(build.attribute(node, 'Tshape').type or tf.int32)
-        name = self._add(
-            build.node(
-                'QuantizedReshape',
-                node.name + '/eight',
-                [eight.values, node.input[1], eight.low, eight.high],
-                T=tf.quint8,
-                Tshape=shape_type,
-            )
+        self._kernel(
+            node,
+            'QuantizedReshape',
+            [eight.values, node.input[1], eight.low, eight.high],
+            T=tf.quint8,
+            Tshape=tf.as_dtype(build.attribute(node, 'Tshape').type or tf.int32),
         )
-        self._floats(node, _Eight(name, name + ':1', name + ':2'))
 
     def _batch_norm(self, node):
         eights = [self._eight(name) for name in node.input[:5]]
         result = build.node(
             'QuantizedBatchNormWithGlobalNormalization',
-            node.name + '/sums',
+            self.new.unused_name(node.name + '/sums'),
             [each for eight in eights for each in eight],
             Tinput=tf.quint8,
             out_type=tf.qint32,
         )
         for key in ('variance_epsilon', 'scale_after_normalization'):
             result.attr[key].CopyFrom(build.attribute(node, key))
-        self._from_sums(node, self._add(result))
+        self.new.keep(result)
+        self._from_sums(node, result.name)
+
+
+def _scope(constant, turned):
+    return constant + '/turned' if turned else constant
 
 
 def _ranks(graph_def):

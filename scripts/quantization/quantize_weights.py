@@ -24,20 +24,21 @@ def quantize_weights(graph_def, bits):
       bits: from 2 to 8.
     """
     fine = _fine(graph_def) if bits == 8 else set()
-    nodes = []
+    new = build.NewGraph(graph_def)
     for node in graph_def.node:
         if constants.is_large(node):
             axes = constants.channel_axes(graph_def, node.name)
-            nodes += restoring_nodes(node, axes, _FINE_BITS if node.name in fine else bits)
+            _add_restored(new, node, axes, _FINE_BITS if node.name in fine else bits)
         else:
-            nodes.append(node)
-    return build.graph(nodes, graph_def)
+            new.keep(node)
+    return new.graph_def()
 
 
-def restoring_nodes(node, axes, bits):
-    """Returns the nodes that stand for one Const; the last one has its name.
+def _add_restored(new, node, axes, bits):
+    """Adds the nodes that stand for one Const; the last one has its name.
 
     Args:
+      new: the `build.NewGraph` that gets them.
       node: a float32 Const NodeDef.
       axes: which axes number the channels, see `constants.channel_axes`.
       bits: up to 8: the whole numbers are uint8; 16: they are int16.
@@ -53,19 +54,15 @@ def restoring_nodes(node, axes, bits):
         steps = [('Mul', rounded.scale), ('Add', rounded.lowest)]
         if rounded.row_scale is not None:
             steps.append(('Mul', rounded.row_scale))
-    nodes = [
-        build.constant(node.name + '/whole', whole),
-        build.node(
-            'Cast', node.name + '/cast', [node.name + '/whole'], SrcT=dtype, DstT=tf.float32
-        ),
-    ]
+    stored = new.constant(node.name + '/whole', whole)
+    result = new.add('Cast', node.name + '/cast', [stored], SrcT=dtype, DstT=tf.float32)
     for index, (op, operand) in enumerate(steps):
-        operand_name = '%s/%d' % (node.name, index)
-        name = node.name if index == len(steps) - 1 else operand_name + op
-        before = nodes[-1].name
-        nodes.append(build.constant(operand_name, operand.astype(np.float32)))
-        nodes.append(build.node(op, name, [before, operand_name], T=tf.float32))
-    return nodes
+        wanted = '%s/%d' % (node.name, index)
+        inputs = [result, new.constant(wanted, operand.astype(np.float32))]
+        if index < len(steps) - 1:
+            result = new.add(op, wanted + op, inputs, T=tf.float32)
+        else:
+            new.keep(build.node(op, node.name, inputs, T=tf.float32))
 
 
 def _fine(graph_def):

@@ -3,6 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build
+from scripts.quantization import ranges
 
 
 def quantize_input(graph_def, limits):
@@ -12,32 +13,19 @@ def quantize_input(graph_def, limits):
       graph_def: a GraphDef.
       limits: (lowest, highest), what the 8-bit values 0 and 255 stand for.
     """
-    result, targets, made = [], {}, set()
+    new, fed = build.NewGraph(graph_def), {}
     for node in graph_def.node:
-        result.append(node)
-        if (
-            node.op != 'Placeholder'
-            or build.attribute(node, 'dtype').type != tf.float32.as_datatype_enum
-        ):
+        dtype = build.attribute(node, 'dtype').type
+        if node.op != 'Placeholder' or dtype != tf.float32.as_datatype_enum:
             continue
         placeholder = tf.NodeDef()
         placeholder.CopyFrom(node)
         placeholder.attr['dtype'].type = tf.quint8.as_datatype_enum
-        prefix = node.name + '/fed'
-        added = [
-            build.constant(prefix + '/min', tf.float32.as_numpy_dtype(limits[0])),
-            build.constant(prefix + '/max', tf.float32.as_numpy_dtype(limits[1])),
-            build.node(
-                'Dequantize',
-                prefix,
-                [node.name, prefix + '/min', prefix + '/max'],
-                T=tf.quint8,
-                mode=b'MIN_COMBINED',
-            ),
-        ]
-        result[-1:] = [placeholder] + added
-        targets[node.name] = prefix
-        made.update(each.name for each in added)
-    taking = build.redirect([node for node in result if node.name not in made], targets)
-    by_name = {node.name: node for node in taking}
-    return build.graph([by_name.get(node.name, node) for node in result], graph_def)
+        new.keep(placeholder)
+        scope = new.unused_scope(node.name + '/fed')
+        inputs = [node.name] + list(ranges.add_constant(new, scope, *limits))
+        fed[node.name] = new.add('Dequantize', scope, inputs, T=tf.quint8, mode=b'MIN_COMBINED')
+    others = [node for node in graph_def.node if node.name not in fed]
+    for node in build.redirect(others, fed):
+        new.keep(node)
+    return new.graph_def()

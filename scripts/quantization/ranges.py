@@ -55,75 +55,67 @@ def known(nodes, name):
     return None
 
 
-def constant_nodes(prefix, lowest, highest):
-    """Returns the nodes of a constant range, and the names of its two ends."""
-    nodes = [
-        build.constant(prefix + '/min', np.float32(lowest)),
-        build.constant(prefix + '/max', np.float32(highest)),
-    ]
-    return nodes, nodes[0].name, nodes[1].name
-
-
-def running_nodes(prefix, tensor, from_zero=False):
-    """Returns the nodes that take a tensor's range as the graph runs, and its two ends' names.
+def add_constant(new, scope, lowest, highest):
+    """Adds a constant range, and returns the names of its two ends.
 
     Args:
-      prefix: str, what their names begin with.
+      new: a `build.NewGraph`.
+      scope: str, what names begin with.
+      lowest, highest: numbers.
+    """
+    return (
+        new.constant(scope + '/min', np.float32(lowest)),
+        new.constant(scope + '/max', np.float32(highest)),
+    )
+
+
+def add_running(new, scope, tensor, from_zero=False):
+    """Adds what takes a tensor's range as the graph runs, and returns its two ends' names.
+
+    Args:
+      new: a `build.NewGraph`.
+      scope: str, what names begin with.
       tensor: name of a float32 tensor of any shape.
       from_zero: whether values below zero do not matter.
     """
-    nodes = [
-        build.constant(prefix + '/all', np.int32([-1])),
-        build.constant(prefix + '/axis', np.int32([0])),
-        build.node(
-            'Reshape', prefix + '/flat', [tensor, prefix + '/all'], T=tf.float32, Tshape=tf.int32
-        ),
-    ]
-    ends = (
-        [('Max', prefix + '/highest')]
-        if from_zero
-        else [('Min', prefix + '/lowest'), ('Max', prefix + '/highest')]
-    )
-    for op, name in ends:
-        nodes.append(
-            build.node(
-                op,
-                name,
-                [prefix + '/flat', prefix + '/axis'],
-                T=tf.float32,
-                Tidx=tf.int32,
-                keep_dims=False,
-            )
+    every = new.constant(scope + '/all', np.int32([-1]))
+    axis = new.constant(scope + '/axis', np.int32([0]))
+    flat = new.add('Reshape', scope + '/flat', [tensor, every], T=tf.float32, Tshape=tf.int32)
+
+    def end(op, suffix):
+        return new.add(
+            op, scope + suffix, [flat, axis], T=tf.float32, Tidx=tf.int32, keep_dims=False
         )
+
     if from_zero:
-        nodes.append(build.constant(prefix + '/lowest', np.float32(0)))
-    more, low, high = nudging_nodes(prefix, prefix + '/lowest', prefix + '/highest')
-    return nodes + more, low, high
+        highest = end('Max', '/highest')
+        lowest = new.constant(scope + '/lowest', np.float32(0))
+    else:
+        lowest, highest = end('Min', '/lowest'), end('Max', '/highest')
+    return add_nudging(new, scope, lowest, highest)
 
 
-def nudging_nodes(prefix, lowest, highest):
-    """Returns the nodes that do what `nudged` does, and the names of the two ends.
+def add_nudging(new, scope, lowest, highest):
+    """Adds what does what `nudged` does, and returns the names of the two ends.
 
     Args:
-      prefix: str, what their names begin with.
+      new: a `build.NewGraph`.
+      scope: str, what names begin with.
       lowest, highest: names of float32 scalars.
     """
-    nodes = [
-        build.constant(prefix + '/zero', np.float32(0)),
-        build.constant(prefix + '/smallest', np.float32(_SMALLEST)),
-        build.constant(prefix + '/levels', np.float32(LEVELS)),
-    ]
+    zero = new.constant(scope + '/zero', np.float32(0))
+    smallest = new.constant(scope + '/smallest', np.float32(_SMALLEST))
+    levels = new.constant(scope + '/levels', np.float32(LEVELS))
 
     def add(op, suffix, *inputs):
-        nodes.append(build.node(op, prefix + suffix, list(inputs), T=tf.float32))
-        return prefix + suffix
+        return new.add(op, scope + suffix, inputs, T=tf.float32)
 
-    lowest = add('Minimum', '/below', lowest, prefix + '/zero')
-    width = add('Sub', '/width', add('Maximum', '/above', highest, prefix + '/smallest'), lowest)
-    step = add('RealDiv', '/step', width, prefix + '/levels')
+    lowest = add('Minimum', '/below', lowest, zero)
+    width = add('Sub', '/width', add('Maximum', '/above', highest, smallest), lowest)
+    step = add('RealDiv', '/step', width, levels)
     below = add('Round', '/steps_below', add('RealDiv', '/parts_below', lowest, step))
-    above = add('Add', '/steps_above', below, prefix + '/levels')
-    return nodes, add('Mul', '/min', below, step), add('Mul', '/max', above, step)
+    above = add('Add', '/steps_above', below, levels)
+    return add('Mul', '/min', below, step), add('Mul', '/max', above, step)
 
 
 def set_constant(graph_def, chosen):
@@ -137,18 +129,19 @@ def set_constant(graph_def, chosen):
     Returns:
       A new GraphDef; what computed the old ranges is still in it.
     """
-    result = []
+    new = build.NewGraph(graph_def)
     for node in graph_def.node:
         if node.name not in chosen:
-            result.append(node)
+            new.keep(node)
             continue
-        nodes, low, high = constant_nodes(node.name + '/range', *nudged(*chosen[node.name]))
+        scope = new.unused_scope(node.name + '/range')
+        ends = add_constant(new, scope, *nudged(*chosen[node.name]))
         copy = tf.NodeDef()
         copy.CopyFrom(node)
         first = first_end(node)
-        copy.input[first : first + 2] = [low, high]
-        result += nodes + [copy]
-    return build.graph(result, graph_def)
+        copy.input[first : first + 2] = ends
+        new.keep(copy)
+    return new.graph_def()
 
 
 def taken_while_running(graph_def):

@@ -2,7 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from scripts.graphs import build, search
+from scripts.graphs import build, search, versions
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.quantization import constants
@@ -10,17 +10,11 @@ from scripts.quantization import constants
 # What these give is what they take; CheckNumerics only stops a training that went wrong.
 _PASS_ON = ('Identity', 'CheckNumerics', 'StopGradient')
 
-# Ops without a constant result though all they take is constant, or whose default is there to
-# be replaced from outside.
-_NEVER_FOLDED = (
-    'Placeholder',
-    'PlaceholderWithDefault',
-    'NoOp',
-    'RandomUniform',
-    'RandomStandardNormal',
-    'TruncatedNormal',
-    'Multinomial',
-)
+# Ops that compute nothing though all they take may be constant: what they give is fed.
+_FED = ('Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault')
+
+# What a Const node cannot hold.
+_HANDLES = {tf.variant.as_datatype_enum, tf.resource.as_datatype_enum}
 
 
 def prune(graph_def, output_names):
@@ -58,13 +52,14 @@ def fold_constants(graph_def, output_names, large_too=False):
         keep their names and values.
     """
     fixed = {}
+    foldable = {op for op in {node.op for node in graph_def.node} if _is_foldable(op)}
     for node in graph_def.node:
         if node.op == 'Const':
             fixed[node.name] = large_too or not constants.is_large(node)
         else:
             fixed[node.name] = (
                 bool(node.input)
-                and node.op not in _NEVER_FOLDED
+                and node.op in foldable
                 and node.name not in output_names
                 and all(
                     fixed[search.node_name(name)] and not build.port(name) for name in node.input
@@ -84,6 +79,20 @@ def fold_constants(graph_def, output_names, large_too=False):
         for node in graph_def.node
     ]
     return prune(build.graph(nodes, graph_def), output_names)
+
+
+def _is_foldable(op):
+    """Returns whether an op gives one value, and the same one for the same inputs.
+
+    An op with a state may draw random numbers; a name without an OpDef is a function, which may
+    call such an op.
+    """
+    op_def = versions.op_def(op)
+    if op_def is None or op_def.is_stateful or op in _FED or len(op_def.output_arg) != 1:
+        return False
+    output = op_def.output_arg[0]
+    is_list = output.number_attr or output.type_list_attr
+    return not is_list and not output.is_ref and output.type not in _HANDLES
 
 
 def _run(graph_def, names):

@@ -244,6 +244,24 @@ def test_weights_and_biases_of_one_sign_and_constant_ones(low, high):
     both(small_graphs.of(make), {'x': images()})
 
 
+def test_a_constant_that_is_weights_and_data():
+    def make():
+        weights = tf.constant(small_graphs.weights(13, 13) / 6, name='weights')
+        net = tf.nn.relu(tf.matmul(tf.placeholder(tf.float32, [None, 13], name='x'), weights))
+        tf.nn.relu(tf.concat([net, weights], 0), name='out')
+
+    both(small_graphs.of(make), {'x': small_graphs.weights(4, 13)})
+
+
+def test_a_relu_of_a_constant_that_is_an_output_has_nothing_below_zero():
+    def make():
+        net = tf.nn.conv2d(placeholder(), tf.constant(small_graphs.weights(1, 1, 3, 4)), 1, 'SAME')
+        tf.nn.relu(net, name='out')
+        tf.nn.relu(tf.constant([-1.0, 2.0]), name='fixed')
+
+    both(small_graphs.of(make), {'x': images()}, ['out', 'fixed'])
+
+
 def test_inputs_of_zeros_and_of_one_sign():
     graph_def = small_graphs.of(
         lambda: tf.nn.conv2d(
