@@ -86,6 +86,12 @@ def main(values, arguments):
     )
     dataset = photos_lib.load(values.image_dir, split)
     photos = selection.photos_of(dataset, values.category, labels)
+    files.check_distinct(
+        [('--report', values.report), ('--predictions', values.predictions)],
+        [('the graph', path) for path in paths]
+        + [('--labels', values.labels)]
+        + [('the photo', photo.path) for photo in dataset.photos],
+    )
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -138,8 +144,6 @@ def _check_flags(values, paths):
         if len(paths) > 1:
             raise UserError('--%s is about one graph, found %d: give one' % (name, len(paths)))
         files.check_writable(path)
-    if values.report is not None and values.report == values.predictions:
-        raise UserError('--report and --predictions are both %s: make them two' % values.report)
     if values.summaries_dir and values.report is None:
         raise UserError('--summaries_dir is for learning curves in the report: add --report=FILE')
 
