@@ -154,7 +154,8 @@ def _remove(path):
 def growing(path):
     """Gives the binary file at `path`, which is kept, to write on at its end.
 
-    Another process that wants the same one waits. The folder is made where it is missing.
+    Another process that wants the same one waits. The folder is made where it is missing. A file
+    with nothing in it is not kept; `move` and `discard` end it otherwise.
 
     Raises:
       UserError: the file cannot be written.
@@ -173,7 +174,28 @@ def growing(path):
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
     finally:
         if file is not None:
+            if not file.closed and _is_at(file, path) and not os.fstat(file.fileno()).st_size:
+                discard(file)
             file.close()
+
+
+def move(file, path):
+    """Gives a file of `growing`, which ends with that, its final path."""
+    _close_where_open_files_stay(file)
+    os.replace(file.name, path)
+
+
+def discard(file):
+    """Removes a file of `growing`, which ends with that."""
+    _close_where_open_files_stay(file)
+    os.unlink(file.name)
+
+
+def _close_where_open_files_stay(file):
+    # Elsewhere it stays open, and so locked, until it has gone from its path: who waits for it must
+    # not take it for one to write on. Windows moves no open files, and there nobody waits.
+    if fcntl is None:
+        file.close()
 
 
 def _is_at(file, path):
