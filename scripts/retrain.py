@@ -170,7 +170,7 @@ def main(values, arguments):
     dataset = photos_lib.load(values.image_dir, split)
     photos_lib.check_trainable(dataset)
     settings = _settings(values)
-    _check_outputs(settings, values.report, dataset)
+    _check_outputs(settings, values, dataset)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -273,8 +273,8 @@ def _settings(values):
     )
 
 
-def _check_outputs(settings, report, dataset):
-    outputs = _outputs(settings, report)
+def _check_outputs(settings, values, dataset):
+    outputs = _outputs(settings, values.report)
     for name, path in outputs:
         if path:
             files.check_writable(path)
@@ -289,6 +289,9 @@ def _check_outputs(settings, report, dataset):
     files.check_folder_writable(settings.training.summaries_dir)
     files.for_tensorflow(settings.training.summaries_dir)
     summaries.check_dir(settings.training.summaries_dir)
+    summaries.check_outside(
+        settings.training.summaries_dir, _folders(settings, values.image_dir) + outputs
+    )
     if settings.training.intermediate_store_frequency:
         files.check_folder_writable(settings.training.intermediate_output_graphs_dir)
 
@@ -305,6 +308,19 @@ def _outputs(settings, report):
         ('the labels of --tflite_output_file', lite and labels_lib.path_beside(lite)),
         # Its name is TensorFlow's, which is not imported yet.
         ('the file of --saved_model_dir', saved_model and saved_model + '/saved_model.pb'),
+    ]
+
+
+def _folders(settings, image_dir):
+    """Returns pairs of a flag and the folder that it names, empty where it is not used."""
+    training = settings.training
+    intermediate = training.intermediate_store_frequency and training.intermediate_output_graphs_dir
+    return [
+        ('--image_dir', image_dir),
+        ('--model_dir', settings.model_dir),
+        ('--bottleneck_dir', settings.bottleneck_dir),
+        ('--intermediate_output_graphs_dir', intermediate),
+        ('--saved_model_dir', settings.saved_model_dir),
     ]
 
 

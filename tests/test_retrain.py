@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts import files, label_image, retrain
 from scripts.graphs import graph_files, search
+from scripts.networks import pretrained as pretrained_lib
 from tests import pictures, stand_ins, tools
 from tests.conftest import REPOSITORY
 
@@ -561,3 +562,38 @@ def test_outputs_may_be_links_and_devices(bench, in_process, tmp_path):
     assert '\n%s\n' % '\n'.join(pictures.LABELS) in ended.out
     assert os.path.islink(str(tmp_path / 'link.pb'))
     assert graph_files.read(str(tmp_path / 'graphs' / 'real.pb')).node
+
+
+@pytest.mark.parametrize(
+    'flag',
+    [
+        'output_graph',
+        'output_labels',
+        'report',
+        'checkpoint_path',
+        'tflite_output_file',
+        'saved_model_dir',
+        'bottleneck_dir',
+        'model_dir',
+        'intermediate_output_graphs_dir',
+    ],
+)
+def test_nothing_is_kept_in_the_folder_that_is_emptied(bench, one_error, flag):
+    inside = os.path.join(bench.folder, 'summaries', 'x')
+    before = sorted(os.walk(bench.folder))
+    line = one_error(retrain, *bench.flags(intermediate_store_frequency=1, **{flag: inside}))
+    assert '--%s=%s is inside of --summaries_dir=' % (flag, inside) in line
+    assert sorted(os.walk(bench.folder)) == before
+
+
+def test_what_comes_into_the_summaries_in_the_meantime_stays(bench, in_process, monkeypatch):
+    note = os.path.join(bench.folder, 'summaries', 'note.txt')
+    load = pretrained_lib.load
+
+    def load_and_write(*arguments):
+        files.write(note, b'years of work')
+        return load(*arguments)
+
+    monkeypatch.setattr(pretrained_lib, 'load', load_and_write)
+    assert in_process(retrain, *bench.flags(how_many_training_steps=1)).status == 0
+    assert files.read(note, 'note') == b'years of work'
