@@ -41,6 +41,13 @@ def run(main, flag_values):
     The work is done in a child process: where a damaged graph takes TensorFlow down, there is
     still someone to say so. Where there is no fork, on Windows, nobody is.
     """
+    if not _open_closed_streams():
+        sys.exit(
+            _fail(
+                _name(sys.argv),
+                'standard output is closed: leave it open, or send it to a file or %s' % os.devnull,
+            )
+        )
     if not hasattr(os, 'fork'):
         sys.exit(execute(main, flag_values, sys.argv))
     signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # Until both know what to do with them.
@@ -70,6 +77,24 @@ def run(main, flag_values):
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _open_closed_streams():
+    """Lets closed standard streams lead nowhere, so that no file that is opened takes their place.
+
+    Returns:
+      Whether what is printed can be seen.
+    """
+    visible = sys.stdout is not None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets that number: the lower ones are open.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, 'w', closefd=False)
+    return visible
 
 
 def _stop(worker, number, _):

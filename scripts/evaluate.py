@@ -110,6 +110,12 @@ def main(values, arguments):
     _check_comparable(graphs)
     dataset = _dataset(values, graphs[0])
     photos = selection.photos_of(dataset, values.category, graphs[0].labels)
+    files.check_distinct(
+        [('--report', values.report), ('--predictions', values.predictions)],
+        [('the graph', path) for path in paths]
+        + [('--labels', values.labels)]
+        + [('the photo', photo.path) for photo in dataset.photos],
+    )
     counted = selection.count(dataset, values.category, photos)
     evaluations = [evaluating.evaluate(*graph.ends, graph.labels, photos) for graph in graphs]
     if len(graphs) > 1:
@@ -150,8 +156,6 @@ def _check_flags(values, paths):
         if len(paths) > 1:
             raise UserError('--%s is about one graph, found %d: give one' % (name, len(paths)))
         files.check_writable(path)
-    if values.report is not None and values.report == values.predictions:
-        raise UserError('--report and --predictions are both %s: make them two' % values.report)
     if values.summaries_dir and values.report is None:
         raise UserError('--summaries_dir is for learning curves in the report: add --report=FILE')
 

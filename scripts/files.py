@@ -1,9 +1,11 @@
 """Writing files so that no reader ever sees half of one."""
 
 import contextlib
+import io
 import itertools
 import os
 import shutil
+import stat
 import sys
 import uuid
 
@@ -25,18 +27,77 @@ def replacing(path):
 
     The file stands under a temporary name in the same folder until then, so that a stop at any
     moment leaves the old `path` or the new one. The folder is made where it is missing; what a
-    killed writer has left in it is removed.
+    killed writer has left in it is removed. A symbolic link stays, and what it names is replaced.
+    What is no regular file, such as a device or a pipe, is written to when the block ends well.
 
     Raises:
       UserError: the folder or file cannot be written.
     """
-    folder = os.path.dirname(path) or '.'
     try:
-        os.makedirs(folder, exist_ok=True)
-        with _writing_in(folder), _taking_the_place_of(path) as file:
+        target = _followed(path)
+        with _sending_to(target) if _is_stream(target) else _replacing_file(target) as file:
             yield file
     except OSError as error:
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
+
+
+@contextlib.contextmanager
+def _replacing_file(path):
+    folder = os.path.dirname(path) or '.'
+    os.makedirs(folder, exist_ok=True)
+    with _writing_in(folder), _taking_the_place_of(path) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _sending_to(path):
+    """Gives a file in memory, which goes to a device, a pipe or an open file in the end."""
+    data = io.BytesIO()
+    yield data
+    number = _descriptor_of(path)
+    standard = {1: sys.stdout, 2: sys.stderr}.get(number)
+    if standard is not None:  # What was printed before comes first.
+        standard.flush()
+        standard.buffer.write(data.getvalue())
+        standard.flush()
+        return
+    with open(path, 'wb') if number is None else os.fdopen(os.dup(number), 'wb') as file:
+        file.write(data.getvalue())
+
+
+def _followed(path):
+    """Returns what the symbolic links at `path`, if it is one, lead to; it need not exist.
+
+    Raises:
+      OSError: they lead in a circle, or may not be followed.
+    """
+    if not os.path.islink(path):
+        return path
+    # The system's own look at it comes first: it does not follow links that others have put into
+    # a folder that all may write to, such as /tmp.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.stat(path)
+    while os.path.islink(path) and _descriptor_of(path) is None:
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+    return path
+
+
+def _descriptor_of(path):
+    """Returns the number of the open file that a path such as /dev/fd/1 names, or None."""
+    folder, name = os.path.split(path)
+    if not name.isdigit():
+        return None
+    is_open = os.path.realpath(folder) in ('/dev/fd', '/proc/%d/fd' % os.getpid())
+    return int(name) if is_open else None
+
+
+def _is_stream(path):
+    """Returns whether what is at `path`, no link, is to be written to and not to be replaced."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return _descriptor_of(path) is not None
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or _descriptor_of(path) is not None
 
 
 @contextlib.contextmanager
@@ -93,7 +154,8 @@ def _remove(path):
 def growing(path):
     """Gives the binary file at `path`, which is kept, to write on at its end.
 
-    Another process that wants the same one waits. The folder is made where it is missing.
+    Another process that wants the same one waits. The folder is made where it is missing. A file
+    with nothing in it is not kept; `move` and `discard` end it otherwise.
 
     Raises:
       UserError: the file cannot be written.
@@ -112,7 +174,28 @@ def growing(path):
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
     finally:
         if file is not None:
+            if not file.closed and _is_at(file, path) and not os.fstat(file.fileno()).st_size:
+                discard(file)
             file.close()
+
+
+def move(file, path):
+    """Gives a file of `growing`, which ends with that, its final path."""
+    _close_where_open_files_stay(file)
+    os.replace(file.name, path)
+
+
+def discard(file):
+    """Removes a file of `growing`, which ends with that."""
+    _close_where_open_files_stay(file)
+    os.unlink(file.name)
+
+
+def _close_where_open_files_stay(file):
+    # Elsewhere it stays open, and so locked, until it has gone from its path: who waits for it must
+    # not take it for one to write on. Windows moves no open files, and there nobody waits.
+    if fcntl is None:
+        file.close()
 
 
 def _is_at(file, path):
@@ -135,7 +218,8 @@ def write_all(contents):
             os.makedirs(folder or '.', exist_ok=True)
             with _writing_in(folder or '.'):
                 for path, data in group:
-                    with _taking_the_place_of(path) as file:
+                    is_file = not os.path.islink(path) and not _is_stream(path)
+                    with _taking_the_place_of(path) if is_file else replacing(path) as file:
                         file.write(data)
         except OSError as error:
             raise UserError('cannot write %s: %s' % (path, error.strerror or error))
@@ -185,7 +269,52 @@ def check_writable(path):
     """Raises UserError unless a file could be written at `path`, without writing or making any."""
     if os.path.isdir(path):
         raise UserError('%s is a folder, expected the name of a file to write' % path)
-    check_folder_writable(os.path.dirname(path) or '.')
+    try:
+        target = _followed(path)
+    except OSError as error:
+        raise UserError('cannot write %s: %s' % (path, error.strerror))
+    if not _is_stream(target):
+        check_folder_writable(os.path.dirname(target) or '.')
+    elif not os.access(target, os.W_OK):
+        raise UserError('cannot write %s: it is closed, or there is no permission' % path)
+
+
+def check_distinct(outputs, inputs=()):
+    """Raises UserError where an output would take the place of another one or of an input.
+
+    What is written to and not replaced, such as a device, may be given more than once.
+
+    Args:
+      outputs: pairs of a name, such as a flag with its dashes, and a path, which may be empty.
+      inputs: likewise.
+    """
+    names = {}
+    for name, path in outputs:
+        identity = path and _identity_of(path)
+        if identity in names:
+            raise UserError(
+                '%s and %s are both %s: give each a file of its own' % (names[identity], name, path)
+            )
+        if identity:
+            names[identity] = name
+    for name, path in inputs:
+        output = names.get(path and _identity_of(path))
+        if output is not None:
+            raise UserError(
+                '%s is the same file as %s, %s: give another path' % (output, name, path)
+            )
+
+
+def _identity_of(path):
+    """Returns what all paths of one file have in common; None for what is not replaced."""
+    try:
+        path = _followed(path)
+        if _is_stream(path):
+            return None
+        about = os.stat(path)
+    except OSError:
+        return os.path.normcase(os.path.realpath(path))
+    return about.st_dev, about.st_ino
 
 
 def check_folder_writable(folder):

@@ -60,6 +60,9 @@ def main(values, arguments):
     graph_data = files.read(values.graph, 'graph')
     if values.output:
         files.check_writable(values.output)
+        inputs = [('--graph', values.graph), ('--labels', values.labels)]
+        inputs += [('the photo', path) for path in paths]
+        files.check_distinct([('--output', values.output)], inputs)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.

@@ -81,6 +81,10 @@ def main(values, arguments):
     photos = []
     if values.calibration_images:
         photos = finding.image_paths([values.calibration_images])
+    files.check_distinct(
+        [('--output', values.output)],
+        [('--input', values.input)] + [('the photo', path) for path in photos],
+    )
     graph_data = files.read(values.input, 'graph')
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.

@@ -22,6 +22,7 @@ from absl import flags
 from scripts import command, files
 from scripts.classifier import checkpoint, summaries
 from scripts.classifier import settings as settings_lib
+from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.errors import UserError
@@ -174,7 +175,7 @@ def main(values, arguments):
     dataset = photos_lib.load(values.image_dir, split)
     photos_lib.check_trainable(dataset)
     settings = _settings(values)
-    _check_outputs(settings, values.report)
+    _check_outputs(settings, values, dataset)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -278,22 +279,55 @@ def _settings(values):
     )
 
 
-def _check_outputs(settings, report):
-    for flag, path in (
-        ('output_graph', settings.output_graph),
-        ('output_labels', settings.output_labels),
-    ):
-        if not path:
-            raise UserError('--%s is empty: expected the name of a file to write' % flag)
-        files.check_writable(path)
-    for path in (settings.training.checkpoint_path, settings.tflite_output_file, report):
+def _check_outputs(settings, values, dataset):
+    outputs = _outputs(settings, values.report)
+    for name, path in outputs:
         if path:
             files.check_writable(path)
+        elif name in ('--output_graph', '--output_labels'):
+            raise UserError('%s is empty: expected the name of a file to write' % name)
+    network = os.path.join(settings.model_dir, settings.network.graph_file)
+    files.check_distinct(
+        outputs,
+        [('the pretrained graph', network)]
+        + [('the photo', photo.path) for photo in dataset.photos],
+    )
     files.check_folder_writable(settings.training.summaries_dir)
     files.for_tensorflow(settings.training.summaries_dir)
     summaries.check_dir(settings.training.summaries_dir)
+    summaries.check_outside(
+        settings.training.summaries_dir, _folders(settings, values.image_dir) + outputs
+    )
     if settings.training.intermediate_store_frequency:
         files.check_folder_writable(settings.training.intermediate_output_graphs_dir)
+
+
+def _outputs(settings, report):
+    """Returns pairs of a name and the path of a file that is written, empty where it is not."""
+    lite, saved_model = settings.tflite_output_file, settings.saved_model_dir
+    return [
+        ('--output_graph', settings.output_graph),
+        ('--output_labels', settings.output_labels),
+        ('--report', report),
+        ('--checkpoint_path', settings.training.checkpoint_path),
+        ('--tflite_output_file', lite),
+        ('the labels of --tflite_output_file', lite and labels_lib.path_beside(lite)),
+        # Its name is TensorFlow's, which is not imported yet.
+        ('the file of --saved_model_dir', saved_model and saved_model + '/saved_model.pb'),
+    ]
+
+
+def _folders(settings, image_dir):
+    """Returns pairs of a flag and the folder that it names, empty where it is not used."""
+    training = settings.training
+    intermediate = training.intermediate_store_frequency and training.intermediate_output_graphs_dir
+    return [
+        ('--image_dir', image_dir),
+        ('--model_dir', settings.model_dir),
+        ('--bottleneck_dir', settings.bottleneck_dir),
+        ('--intermediate_output_graphs_dir', intermediate),
+        ('--saved_model_dir', settings.saved_model_dir),
+    ]
 
 
 if __name__ == '__main__':

@@ -331,3 +331,67 @@ def test_what_is_registered_for_the_end_is_done(tmp_path):
         stderr=subprocess.PIPE,
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, b'the end\n', b'')
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Writes a program with a command that says what the arguments name; returns how to run it."""
+    path = tmp_path / 'name.py'
+    path.write_text(
+        'import logging, os\n'
+        'from absl import flags\n'
+        'from scripts import command\n'
+        'from scripts.errors import UserError\n'
+        'def main(values, arguments):\n'
+        '    log = logging.getLogger("scripts.name")\n'
+        '    for each in arguments:\n'
+        '        if each == "warning":\n'
+        '            log.warning("a warning")\n'
+        '        elif each == "error":\n'
+        '            raise UserError("an error")\n'
+        '        elif each == "crash":\n'
+        '            os.abort()\n'
+        '        elif each == "file":\n'
+        '            number = os.open(os.devnull, os.O_RDONLY)\n'
+        '            assert number > 2, number\n'
+        '        else:\n'
+        '            print(each)\n'
+        '            log.info("and logged")\n'
+        'command.run(main, flags.FlagValues())\n'
+    )
+
+    def run(line):
+        return subprocess.run(
+            ['sh', '-c', 'ulimit -c 0; "$0" "$1" ' + line, sys.executable, str(path)],
+            env={**os.environ, 'PYTHONPATH': REPOSITORY},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize('words', ['a_result', 'warning', '--help', 'error', 'crash', ''])
+@pytest.mark.parametrize('closed', ['>&-', '<&- >&-'])
+def test_a_closed_standard_output_is_one_line(program, words, closed):
+    ended = program('%s %s' % (words, closed))
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        'name: error: standard output is closed: leave it open, or send it to a file or /dev/null\n'
+    )
+
+
+@pytest.mark.parametrize('closed', ['2>&-', '<&- 2>&-', '<&-'])
+def test_a_closed_standard_error_hinders_nothing(program, closed):
+    ended = program('warning file a_result %s' % closed)
+    assert (ended.returncode, ended.stdout) == (0, 'a_result\nand logged\n')
+    ended = program('a_result error %s' % closed)
+    assert (ended.returncode, ended.stdout) == (1, 'a_result\nand logged\n')
+    ended = program('a_result crash %s' % closed)
+    assert (ended.returncode, ended.stdout) == (1, 'a_result\nand logged\n')
+
+
+def test_all_streams_closed_is_a_failure(program):
+    ended = program('a_result <&- >&- 2>&-')
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, '', '')

@@ -279,17 +279,23 @@ def test_chromium_shows_the_report_without_an_error(in_process, flags, tmp_path)
         (dict(top_k=0), 'top_k'),
         (dict(report='/tmp'), 'is a folder'),
         (dict(predictions=''), '--predictions is empty'),
-        (dict(report='{tmp}/x', predictions='{tmp}/x'), 'make them two'),
+        (dict(report='{tmp}/x', predictions='{tmp}/./x'), 'are both'),
+        (dict(report='{tmp}/graph.pb'), '--report is the same file as the graph'),
+        (dict(predictions='{tmp}/./labels.txt'), '--predictions is the same file as --labels'),
+        (dict(predictions='{photos}/Red/000.jpg'), 'the same file as the photo'),
         (dict(summaries_dir='{tmp}'), 'add --report=FILE'),
         (dict(report='{tmp}/x', summaries_dir='{tmp}'), 'has no event files'),
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
-def test_a_mistake_is_one_line_and_writes_nothing(one_error, flags, tmp_path, changes, words):
+def test_a_mistake_is_one_line_and_writes_nothing(
+    one_error, flags, tmp_path, photo_dir, changes, words
+):
     (tmp_path / 'other.txt').write_text('blue ones\ngreen\nyellow')
     (tmp_path / 'twice.txt').write_text('blue ones\ngreen\nred\nred')
     (tmp_path / 'four.txt').write_text('blue ones\ngreen\nred\nyellow')
-    changes = {key: str(value).format(tmp=tmp_path) for key, value in changes.items()}
+    places = dict(tmp=tmp_path, photos=photo_dir)
+    changes = {key: str(value).format(**places) for key, value in changes.items()}
     before = sorted(os.listdir(str(tmp_path)))
     assert words in one_error(evaluate, *flags(**changes))
     assert sorted(os.listdir(str(tmp_path))) == before

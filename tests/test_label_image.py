@@ -341,6 +341,18 @@ def test_a_mistake_in_naming_photos_is_one_line(one_error, files, names, words):
     assert words in one_error(label_image, *(names + without_image(files)))
 
 
+@pytest.mark.parametrize('what', ['graph', 'labels', 'image'])
+def test_the_output_takes_the_place_of_no_input(one_error, files, tmp_path, what):
+    os.symlink(files[what], str(tmp_path / 'link'))
+    with open(files[what], 'rb') as file:
+        before = file.read()
+    for output in (files[what], str(tmp_path / 'link')):
+        line = one_error(label_image, *arguments(files, output=output))
+        assert '--output is the same file as ' in line and files[what] in line
+    with open(files[what], 'rb') as file:
+        assert file.read() == before
+
+
 def test_an_empty_folder_is_one_line(one_error, files, tmp_path):
     (tmp_path / 'empty').mkdir()
     folder = str(tmp_path / 'empty')

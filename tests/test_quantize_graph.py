@@ -132,6 +132,21 @@ def test_empty_and_quantized_graphs_are_refused(one_error, in_process, paths, tm
     assert not (tmp_path / 'again.pb').exists()
 
 
+def test_no_output_takes_the_place_of_an_input(one_error, paths, tmp_path):
+    (tmp_path / 'photos').mkdir()
+    photo = str(tmp_path / 'photos' / '1.jpg')
+    pictures.draw(photo, pictures.COLOURS['Red'], 1)
+    os.symlink(paths[0], str(tmp_path / 'link.pb'))
+    wanted = ['--mode=eightbit', '--calibration_images=%s' % (tmp_path / 'photos')]
+    for output in (paths[0], str(tmp_path / 'link.pb'), str(tmp_path / '.' / 'float.pb'), photo):
+        with open(output, 'rb') as file:
+            before = file.read()
+        line = one_error(quantize_graph, *flags((paths[0], output), *wanted))
+        assert '--output is the same file as ' in line
+        with open(output, 'rb') as file:
+            assert file.read() == before
+
+
 def test_killed_at_any_moment_leaves_the_old_output_or_the_new_one(in_process, paths):
     in_process(quantize_graph, *flags(paths, '--mode=weights'))
     with open(paths[1], 'rb') as file:

@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts import files, label_image, retrain
 from scripts.graphs import graph_files, search
+from scripts.networks import pretrained as pretrained_lib
 from tests import pictures, stand_ins, tools
 from tests.conftest import REPOSITORY
 
@@ -519,3 +520,80 @@ def test_training_that_diverges_loses_nothing(bench, in_process, one_error):
         for node in graph_files.read(os.path.join(folder, name)).node:
             if node.name.endswith(('final_weights', 'final_biases')):
                 assert np.isfinite(tf.make_ndarray(node.attr['value'].tensor)).all()
+
+
+def same_file_cases(bench):
+    """Pairs of flags that name one file, and what the line of error names."""
+    place = os.path.join(bench.folder, 'out', 'same')
+    photo = os.path.join(bench.photo_dir, 'Red', '000.jpg')
+    network = os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb')
+    return [
+        (dict(output_graph=place, output_labels=place), '--output_graph and --output_labels'),
+        (dict(output_labels=place, report=place), '--output_labels and --report'),
+        (dict(report=place, checkpoint_path=place), '--report'),
+        (dict(checkpoint_path=place, tflite_output_file=place), '--tflite_output_file'),
+        (
+            dict(tflite_output_file=place + '.tflite', output_labels=place + '_labels.txt'),
+            'the labels of --tflite_output_file',
+        ),
+        (
+            dict(saved_model_dir=place, output_graph=place + '/../same/saved_model.pb'),
+            'the file of --saved_model_dir',
+        ),
+        (dict(output_graph=photo), '--output_graph is the same file as the photo'),
+        (dict(output_graph=network), '--output_graph is the same file as the pretrained graph'),
+    ]
+
+
+@pytest.mark.parametrize('number', range(8))
+def test_one_file_for_two_things_is_refused(bench, one_error, number):
+    changes, words = same_file_cases(bench)[number]
+    before = sorted(os.walk(bench.folder))
+    assert words in one_error(retrain, *bench.flags(**changes))
+    assert sorted(os.walk(bench.folder)) == before
+
+
+def test_outputs_may_be_links_and_devices(bench, in_process, tmp_path):
+    os.symlink(str(tmp_path / 'graphs' / 'real.pb'), str(tmp_path / 'link.pb'))
+    ended = in_process(
+        retrain, *bench.flags(output_graph=str(tmp_path / 'link.pb'), output_labels='/dev/fd/1')
+    )
+    assert ended.status == 0, ended.err
+    assert '\n%s\n' % '\n'.join(pictures.LABELS) in ended.out
+    assert os.path.islink(str(tmp_path / 'link.pb'))
+    assert graph_files.read(str(tmp_path / 'graphs' / 'real.pb')).node
+
+
+@pytest.mark.parametrize(
+    'flag',
+    [
+        'output_graph',
+        'output_labels',
+        'report',
+        'checkpoint_path',
+        'tflite_output_file',
+        'saved_model_dir',
+        'bottleneck_dir',
+        'model_dir',
+        'intermediate_output_graphs_dir',
+    ],
+)
+def test_nothing_is_kept_in_the_folder_that_is_emptied(bench, one_error, flag):
+    inside = os.path.join(bench.folder, 'summaries', 'x')
+    before = sorted(os.walk(bench.folder))
+    line = one_error(retrain, *bench.flags(intermediate_store_frequency=1, **{flag: inside}))
+    assert '--%s=%s is inside of --summaries_dir=' % (flag, inside) in line
+    assert sorted(os.walk(bench.folder)) == before
+
+
+def test_what_comes_into_the_summaries_in_the_meantime_stays(bench, in_process, monkeypatch):
+    note = os.path.join(bench.folder, 'summaries', 'note.txt')
+    load = pretrained_lib.load
+
+    def load_and_write(*arguments):
+        files.write(note, b'years of work')
+        return load(*arguments)
+
+    monkeypatch.setattr(pretrained_lib, 'load', load_and_write)
+    assert in_process(retrain, *bench.flags(how_many_training_steps=1)).status == 0
+    assert files.read(note, 'note') == b'years of work'

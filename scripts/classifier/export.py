@@ -148,4 +148,4 @@ def write_lite(graph_def, graph_input, output_name, labels, path):
     finally:
         os.environ['PATH'] = path_before
     files.write(path, data)
-    labels_lib.write(labels, os.path.splitext(path)[0] + '_labels.txt')
+    labels_lib.write(labels, labels_lib.path_beside(path))

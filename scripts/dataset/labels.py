@@ -1,6 +1,7 @@
 """Labels: from folder names, and as the text file that goes with a graph."""
 
 import logging
+import os
 import re
 
 from scripts import files
@@ -22,6 +23,11 @@ def label_of(folder):
             'of it: rename the folder' % folder
         )
     return label
+
+
+def path_beside(path):
+    """Returns where the labels of a TensorFlow Lite file at `path` are written."""
+    return os.path.splitext(path)[0] + '_labels.txt'
 
 
 def write(labels, path):

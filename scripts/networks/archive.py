@@ -24,8 +24,6 @@ _TIMEOUT_SECONDS = 60
 _PART = '.part'
 _PARTIAL, _NOTHING_LEFT = 206, 416  # Statuses of answers to a request for a range.
 
-_GOES_ON = 'they are kept, and the same command goes on from there'
-
 # Far above the largest archive, Inception's, of 89 MB.
 _MOST_UNPACKED_BYTES = 1 << 30
 _MOST_MEMBERS = 1000
@@ -52,7 +50,7 @@ def download(url, path, sha256):
     """
     with files.growing(path + _PART) as part:
         if os.path.exists(path) and _is_whole(path, sha256):  # Another run has just got it.
-            os.unlink(part.name)
+            files.discard(part)
             return
         resumed = os.path.getsize(part.name) > 0
         _fetch(url, part)
@@ -63,9 +61,9 @@ def download(url, path, sha256):
         try:
             check(part.name, sha256)
         except DownloadError:
-            os.unlink(part.name)
+            files.discard(part)
             raise
-        os.replace(part.name, path)
+        files.move(part, path)
 
 
 def _is_whole(path, sha256):
@@ -178,7 +176,15 @@ def _save(response, part):
         )
     received = _copy(response, part, total)
     if total is not None and received != total:
-        raise DownloadError('it ended after %d of %d bytes; %s' % (received, total, _GOES_ON))
+        raise DownloadError(
+            'it ended after %d of %d bytes%s' % (received, total, _what_is_kept(part))
+        )
+
+
+def _what_is_kept(part):
+    if not os.path.getsize(part.name):
+        return ''
+    return '; they are kept, and the same command goes on from there'
 
 
 def _copy(response, part, total):
@@ -190,7 +196,8 @@ def _copy(response, part, total):
                 chunk = response.read1(_CHUNK_BYTES)  # What has come, be it less.
             except (OSError, http.client.HTTPException) as error:  # Not those of the disk.
                 raise DownloadError(
-                    'the connection broke after %d bytes (%s); %s' % (received, error, _GOES_ON)
+                    'the connection broke after %d bytes (%s)%s'
+                    % (received, error, _what_is_kept(part))
                 )
             if not chunk:
                 return received
