@@ -1,7 +1,6 @@
 """The flags that say how a graph is fed and read, shared by the commands that run graphs."""
 
-from absl import flags
-
+from scripts.command import flags
 from scripts.errors import UserError
 
 _PIXELS = ('height', 'width', 'mean', 'std')

@@ -11,10 +11,9 @@ that is given always wins. Several photos, folders and globs are labelled in one
 
 import sys
 
-from absl import flags
-
 from scripts import command, files, graph_flags
 from scripts.classifier import label_output
+from scripts.command import flags
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
