@@ -13,15 +13,18 @@ import io
 import logging
 import os
 import re
+import shlex
 import signal
 import sys
 import tempfile
 import warnings
 
-from absl import flags
-
+from scripts import packages
 from scripts.errors import UserError
 from scripts.progress import Progress
+
+packages.check()
+from absl import flags  # noqa: E402  # Not before it has been looked for.
 
 SUCCESS = 0
 FAILURE = 1
@@ -224,6 +227,13 @@ def execute(main, flag_values, argv):
     return SUCCESS
 
 
+def how_to_start(name):
+    """Returns how another command of ours is started from here: by its file where this one was."""
+    if getattr(sys.modules['__main__'], '__spec__', None) is not None:
+        return 'python -m scripts.' + name
+    return 'python ' + shlex.quote(os.path.join(os.path.dirname(sys.argv[0]), name + '.py'))
+
+
 def printable(text):
     """Returns a text, such as a file's name, with no line breaks and no steering of a terminal."""
     return ''.join(each if each >= ' ' and each != '\x7f' else repr(each)[1:-1] for each in text)
@@ -271,15 +281,13 @@ class _ProgressFriendlyHandler(logging.Handler):
     """
 
     def emit(self, record):
-        from tqdm import tqdm  # Late: `--help` and wrong flags answer without it.
-
         warning = record.levelno >= logging.WARNING
         record.args = tuple(
             printable(each) if isinstance(each, str) else each for each in record.args or ()
         )
         text = 'WARNING: ' + one_line(self.format(record)) if warning else self.format(record)
         stream = sys.stderr if warning else sys.stdout
-        tqdm.write(text, file=stream)
+        Progress.write_line(text, stream)
         stream.flush()
 
 

@@ -9,9 +9,8 @@ prints how many nodes there are, how many of the op type Conv2D, or a table of a
 
 import collections
 
-from absl import flags
-
 from scripts import command, files
+from scripts.command import flags
 from scripts.errors import UserError
 
 FLAGS = flags.FlagValues()

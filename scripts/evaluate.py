@@ -13,9 +13,8 @@ import datetime
 import logging
 import os
 
-from absl import flags
-
 from scripts import command, files, graph_flags
+from scripts.command import flags
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib

@@ -7,8 +7,7 @@ import logging
 import os
 import typing
 
-from absl import flags
-
+from scripts.command import flags
 from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 

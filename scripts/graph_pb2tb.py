@@ -8,9 +8,8 @@ Then run the command that it prints, and open the page that TensorBoard names.
 import logging
 import shlex
 
-from absl import flags
-
 from scripts import command, files
+from scripts.command import flags
 from scripts.errors import UserError
 
 _LOG = logging.getLogger('scripts.graph_pb2tb')  # Not __name__: that is __main__ here.

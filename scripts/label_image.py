@@ -11,11 +11,11 @@ that is given always wins. Several photos, folders and globs are labelled in one
 
 import sys
 
-from absl import flags
-
 from scripts import command, files, graph_flags
 from scripts.classifier import label_output
+from scripts.command import flags
 from scripts.dataset import finding
+from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 from scripts.progress import Progress
 
@@ -115,6 +115,40 @@ def _check_label_count(graph, scores):
             'there are %d labels, and the graph %s gives %d scores: give the labels that were '
             'written with it by --labels' % (len(graph.labels), graph.path, len(scores))
         )
+
+
+# What follows are the classic script's functions that other people's programs import.
+
+
+def load_graph(model_file):
+    """Returns a frozen graph as a tf.Graph whose nodes stand under `import/`.
+
+    Raises:
+      UserError: the file cannot be read or holds no graph, or `trust` refuses its operations.
+    """
+    from scripts.graphs import graph_files, importing
+
+    return importing.as_graph(graph_files.read(model_file), 'import')
+
+
+def read_tensor_from_image_file(
+    file_name, input_height=299, input_width=299, input_mean=0, input_std=255
+):
+    """Returns `(pixel - input_mean) / input_std` of a photo, float32 `[1, height, width, 3]`.
+
+    Raises:
+      UserError: the photo cannot be read.
+    """
+    from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
+    from scripts.images import settings, single
+
+    spec = settings.PixelSpec(input_height, input_width, input_mean, input_std)
+    return single.load(file_name, spec)
+
+
+def load_labels(label_file):
+    """Returns the list of labels in a file, one a line; raises UserError where there are none."""
+    return labels_lib.read(label_file)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Progress: a bar where a terminal shows it, a line every so often where not."""
+"""Progress: a bar where a terminal shows it, a line every so often where not, or without tqdm."""
 
 import sys
 import time
@@ -16,11 +16,20 @@ class Progress:
     """
 
     _stopping = False
+    _tqdm = None  # The class of the bars, once there has been one.
 
     @classmethod
     def stop_all(cls):
         """Lets the next `advance` of any raise KeyboardInterrupt."""
         cls._stopping = True
+
+    @classmethod
+    def write_line(cls, text, stream):
+        """Writes a line to a text stream without tearing a bar that is on the terminal."""
+        if cls._tqdm is None:
+            print(text, file=stream)
+        else:
+            cls._tqdm.write(text, file=stream)
 
     def __init__(self, what, total, unit):
         self._what, self._total, self._unit = what, total, unit
@@ -30,17 +39,23 @@ class Progress:
 
     def __enter__(self):
         if sys.stderr.isatty():
-            from tqdm import tqdm  # Late: most of a command's checks end without any progress.
-
-            self._bar = tqdm(
-                desc=self._what,
-                total=self._total,
-                unit=self._unit,
-                unit_scale=self._unit == 'B',
-                leave=False,
-                dynamic_ncols=True,
-            )
+            self._bar = self._new_bar()
         return self
+
+    def _new_bar(self):
+        try:
+            from tqdm import tqdm  # Late: most of a command's checks end without any progress.
+        except ImportError:
+            return None
+        Progress._tqdm = tqdm
+        return tqdm(
+            desc=self._what,
+            total=self._total,
+            unit=self._unit,
+            unit_scale=self._unit == 'B',
+            leave=False,
+            dynamic_ncols=True,
+        )
 
     def __exit__(self, *_):
         if self._bar is not None:

@@ -11,9 +11,8 @@ values; round and quantize are float graphs that show what 8 bits, or fewer, wou
 import logging
 import re
 
-from absl import flags
-
 from scripts import command, files
+from scripts.command import flags
 from scripts.dataset import finding
 from scripts.errors import UserError
 from scripts.quantization import settings as settings_lib

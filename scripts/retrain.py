@@ -17,11 +17,10 @@ import random
 import re
 import shlex
 
-from absl import flags
-
 from scripts import command, files
 from scripts.classifier import checkpoint, summaries
 from scripts.classifier import settings as settings_lib
+from scripts.command import flags
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
@@ -189,10 +188,11 @@ def main(values, arguments):
         _show_mistakes(values, dataset, tested)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
-        '  python -m scripts.label_image --graph=%s --labels=%s --image=PHOTO.jpg\n'
+        '  %s --graph=%s --labels=%s --image=PHOTO.jpg\n'
         'See the training in TensorBoard with:\n  tensorboard --logdir %s',
         settings.output_graph,
         settings.output_labels,
+        command.how_to_start('label_image'),
         shlex.quote(settings.output_graph),
         shlex.quote(settings.output_labels),
         shlex.quote(settings.training.summaries_dir),

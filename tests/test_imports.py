@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 
 # From the ground up; a module imports from its own folder and from those before it.
 FLOORS = [
-    ('errors', 'files', 'intervals', 'progress', 'command'),
+    ('errors', 'files', 'intervals', 'packages', 'progress', 'command'),
     ('graphs',),
     ('dataset',),
     ('images',),

@@ -3,6 +3,8 @@
 import io
 import sys
 
+import pytest
+
 from scripts import progress
 
 
@@ -20,8 +22,10 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     assert '0/10' in terminal.getvalue()
 
 
-def test_elsewhere_a_line_comes_every_so_often(monkeypatch):
-    lines = io.StringIO()
+@pytest.mark.parametrize('stream', [io.StringIO, Terminal])
+def test_elsewhere_or_without_tqdm_a_line_comes_every_so_often(monkeypatch, stream):
+    lines = stream()
+    monkeypatch.setitem(sys.modules, 'tqdm', None)
     monkeypatch.setattr(sys, 'stderr', lines)
     now = [100.0]
     monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])

@@ -11,9 +11,8 @@ import io
 import multiprocessing
 import os
 
-from absl import flags
-
 from scripts import command, files
+from scripts.command import flags
 from scripts.errors import UserError
 from scripts.sample import flowers
 

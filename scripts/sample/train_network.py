@@ -6,9 +6,8 @@ No flower is among the things, so that retraining on the demo's flowers is hones
   python -m scripts.sample.train_network --random_weights --output_graph=/tmp/random_graph.pb
 """
 
-from absl import flags
-
 from scripts import command, files
+from scripts.command import flags
 from scripts.errors import UserError
 
 FLAGS = flags.FlagValues()
