@@ -10,11 +10,13 @@ import tensorflow.compat.v1 as tf
 from scripts.images import pixels
 
 DRAWS = 5  # Random numbers for each photo: scale, top, left, flip, brightness.
+_BELOW_1 = np.nextafter(np.float32(1), np.float32(0))
 
 
 def draw(random_state, count):
     """Returns float32 `[count, DRAWS]`, each uniform in [0, 1), for `load`."""
-    return random_state.random_sample((count, DRAWS)).astype(np.float32)
+    draws = random_state.random_sample((count, DRAWS)).astype(np.float32)
+    return np.minimum(draws, _BELOW_1)  # One in 2^25 float64s below 1 rounds to 1.
 
 
 def load(path_tensor, draw_tensor, distortions, spec):
@@ -52,8 +54,9 @@ def distort(image_tensor, draw_tensor, distortions, spec):
     scaled_size = tf.cast(tf.cast(size, tf.float32) * scale, tf.int32)
     image = tf.image.resize_bilinear(image_tensor[tf.newaxis], scaled_size)[0]
 
-    room = tf.cast(scaled_size - size + 1, tf.float32)
-    corner = tf.cast(tf.stack([top_draw, left_draw]) * room, tf.int32)
+    room = scaled_size - size
+    corner = tf.cast(tf.stack([top_draw, left_draw]) * tf.cast(room + 1, tf.float32), tf.int32)
+    corner = tf.minimum(corner, room)
     image = tf.slice(image, tf.concat([corner, [0]], 0), [spec.height, spec.width, 3])
     if distortions.flip_left_right:
         image = tf.cond(flip_draw < 0.5, lambda: tf.reverse(image, [1]), lambda: image)

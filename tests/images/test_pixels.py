@@ -235,6 +235,27 @@ def test_draws_cover_their_range():
     assert draws.min() >= 0 and draws.max() < 1 and (draws.std(axis=0) > 0.25).all()
 
 
+class _Largest:
+    """A RandomState whose every number is the largest below 1."""
+
+    def random_sample(self, shape):
+        return np.full(shape, 1 - 2.0**-53)
+
+
+def test_no_draw_becomes_1_as_it_becomes_a_float32():
+    draws = distort.draw(_Largest(), 7)
+    assert draws.dtype == np.float32 and (draws == np.nextafter(np.float32(1), np.float32(0))).all()
+    random, same = np.random.RandomState(1), np.random.RandomState(1)
+    assert (distort.draw(random, 999) == same.random_sample((999, 5)).astype(np.float32)).all()
+
+
+@pytest.mark.parametrize('draw', [1, np.nextafter(np.float32(1), np.float32(0))])
+def test_no_crop_leaves_the_photo(draw):
+    large = resized(30, 45)
+    corner = distorted([0, draw, draw, 0, 0], random_crop=50)
+    np.testing.assert_allclose(corner, large[10:, 15:])
+
+
 def test_only_zeros_want_nothing():
     assert not Distortions().wanted()
     assert all(Distortions(**{name: 1}).wanted() for name in Distortions._fields)
