@@ -183,9 +183,8 @@ def main(values, arguments):
     if values.random_seed is None:
         seed = settings.training.random_seed
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
-    tested = retraining.run(settings, dataset)
-    if tested is not None:
-        _show_mistakes(values, dataset, tested)
+    trained = retraining.run(settings, dataset)
+    failures = _write_the_rest(values, settings, dataset, trained)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
         '  %s --graph=%s --labels=%s --image=PHOTO.jpg\n'
@@ -198,6 +197,30 @@ def main(values, arguments):
         shlex.quote(settings.training.summaries_dir),
     )
     files.check_not_full(settings.training.summaries_dir)
+    if failures:
+        raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
+
+
+def _write_the_rest(values, settings, dataset, trained):
+    """Writes what else is wanted; returns what went wrong, which costs only itself, as texts."""
+    from scripts.classifier import retraining
+
+    writers = []
+    if trained.tested is not None:
+        writers.append(lambda: _show_mistakes(values, dataset, trained.tested))
+    if settings.saved_model_dir:
+        writers.append(
+            lambda: retraining.write_saved_model(settings, trained.graph_def, dataset.labels)
+        )
+    if settings.tflite_output_file:
+        writers.append(lambda: retraining.write_lite(settings, trained.graph_def, dataset.labels))
+    failures = []
+    for write in writers:
+        try:
+            write()
+        except UserError as error:
+            failures.append(str(error))
+    return failures
 
 
 def _show_mistakes(values, dataset, tested):
@@ -286,6 +309,7 @@ def _check_outputs(settings, values, dataset):
             files.check_writable(path)
         elif name in ('--output_graph', '--output_labels'):
             raise UserError('%s is empty: expected the name of a file to write' % name)
+    labels_lib.check_replaceable(_lite_labels(settings), dataset.labels)
     network = os.path.join(settings.model_dir, settings.network.graph_file)
     files.check_distinct(
         outputs,
@@ -304,17 +328,24 @@ def _check_outputs(settings, values, dataset):
 
 def _outputs(settings, report):
     """Returns pairs of a name and the path of a file that is written, empty where it is not."""
-    lite, saved_model = settings.tflite_output_file, settings.saved_model_dir
+    saved_model = settings.saved_model_dir
     return [
         ('--output_graph', settings.output_graph),
         ('--output_labels', settings.output_labels),
         ('--report', report),
         ('--checkpoint_path', settings.training.checkpoint_path),
-        ('--tflite_output_file', lite),
-        ('the labels of --tflite_output_file', lite and labels_lib.path_beside(lite)),
+        ('--tflite_output_file', settings.tflite_output_file),
+        ('the labels of --tflite_output_file', _lite_labels(settings)),
         # Its name is TensorFlow's, which is not imported yet.
         ('the file of --saved_model_dir', saved_model and saved_model + '/saved_model.pb'),
     ]
+
+
+def _lite_labels(settings):
+    """Returns where the labels beside a TensorFlow Lite file go, empty where --output_labels is."""
+    path = settings.tflite_output_file and labels_lib.path_beside(settings.tflite_output_file)
+    same = os.path.realpath(path) == os.path.realpath(settings.output_labels)
+    return '' if same else path
 
 
 def _folders(settings, image_dir):

@@ -12,6 +12,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from scripts import files, label_image, retrain
+from scripts.errors import UserError
 from scripts.graphs import graph_files, search
 from scripts.networks import pretrained as pretrained_lib
 from tests import pictures, stand_ins, tools
@@ -482,6 +483,72 @@ def test_exports_are_written_and_a_foreign_folder_is_refused(bench, in_process, 
     with open(os.path.join(saved_model, 'thesis.txt'), 'w') as file:
         file.write('years of work')
     assert 'thesis.txt' in one_error(retrain, *flags)
+
+
+def test_what_lite_does_not_take_is_told_before_anything_is_computed(bench, one_error, monkeypatch):
+    path = os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb')
+    graph_def = graph_files.read(path)
+    (reshaped,) = [node for node in graph_def.node if node.name.endswith('Predictions/Reshape')]
+    strange = graph_def.node.add(name='strange', op='Betainc')  # No op of TensorFlow Lite.
+    strange.input.extend([reshaped.input[0]] * 3)
+    strange.attr['T'].type = tf.float32.as_datatype_enum
+    reshaped.input[0] = 'strange'
+    with open(path, 'wb') as file:
+        file.write(graph_def.SerializeToString())
+    lite = os.path.join(bench.folder, 'flowers.tflite')
+    line = one_error(retrain, *bench.flags(tflite_output_file=lite))
+    assert 'TensorFlow Lite does not take this network: it lacks Betainc' in line
+    assert os.listdir(bench.folder) == ['models']
+
+
+@pytest.mark.parametrize('failing', ['to_lite', 'write_saved_model', 'report'])
+def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, monkeypatch, failing):
+    from scripts.classifier import export
+    from scripts.evaluation import report as report_lib
+
+    module, name = (report_lib, 'write') if failing == 'report' else (export, failing)
+    works, calls = getattr(module, name), []
+
+    def fails(*arguments):
+        calls.append(arguments)
+        if failing == 'to_lite' and len(calls) == 1:  # Before training it works.
+            return works(*arguments)
+        raise UserError('no room for this')
+
+    monkeypatch.setattr(module, name, fails)
+    places = {
+        'to_lite': os.path.join(bench.folder, 'flowers.tflite'),
+        'write_saved_model': os.path.join(bench.folder, 'serving', 'saved_model.pb'),
+        'report': os.path.join(bench.folder, 'report.html'),
+    }
+    line = one_error(
+        retrain,
+        *bench.flags(
+            tflite_output_file=places['to_lite'],
+            saved_model_dir=os.path.dirname(places['write_saved_model']),
+            report=places['report'],
+        ),
+    )
+    assert line.endswith('the graph and its labels are written, but: no room for this')
+    assert os.path.isfile(bench.graph) and os.path.isfile(bench.labels)
+    written = {name for name, path in places.items() if os.path.exists(path)}
+    assert written == set(places) - {failing}
+
+
+def test_labels_beside_a_lite_file_are_not_replaced_by_others(bench, in_process, one_error):
+    lite, labels = (os.path.join(bench.folder, name) for name in ('x.tflite', 'x_labels.txt'))
+    with open(labels, 'w') as file:
+        file.write('cat\ndog\n')
+    line = one_error(retrain, *bench.flags(tflite_output_file=lite))
+    assert 'x_labels.txt would be replaced by the labels of this training' in line
+    assert sorted(os.listdir(bench.folder)) == ['models', 'x_labels.txt']
+    with open(labels) as file:
+        assert file.read() == 'cat\ndog\n'
+    # Its own ones are no others, nor are those that the flag asks to replace.
+    for _ in range(2):
+        ended = in_process(retrain, *bench.flags(tflite_output_file=lite, output_labels=labels))
+        assert ended.status == 0, ended.err
+    assert in_process(retrain, *bench.flags(tflite_output_file=lite)).status == 0
 
 
 def test_a_report_of_the_test_photos_is_written(bench, in_process):

@@ -9,7 +9,6 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.lite.python.convert import ConverterError
 
 from scripts import files
-from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
 from scripts.graphs import rewrite, search, versions
 from scripts.graphs.importing import import_graph
@@ -110,8 +109,8 @@ def check_saved_model_dir(folder):
                 )
 
 
-def write_lite(graph_def, graph_input, output_name, labels, path):
-    """Writes a float TensorFlow Lite file, and its labels beside it as `<name>_labels.txt`.
+def to_lite(graph_def, graph_input, output_name):
+    """Returns a graph as the bytes of a float TensorFlow Lite file.
 
     It takes the pixels of one photo, float32 `[1, height, width, 3]`, normalized as the
     `GraphInput` says, and gives scores, float32 `[1, labels]`.
@@ -120,11 +119,9 @@ def write_lite(graph_def, graph_input, output_name, labels, path):
       graph_def: a frozen GraphDef.
       graph_input: its `GraphInput`.
       output_name: the node that gives the scores.
-      labels: list of str.
-      path: the file to write.
 
     Raises:
-      UserError: TensorFlow Lite lacks an operation of the network, or a file cannot be written.
+      UserError: TensorFlow Lite lacks an operation of the network.
     """
     graph = tf.Graph()
     with graph.as_default():
@@ -136,16 +133,14 @@ def write_lite(graph_def, graph_input, output_name, labels, path):
     path_before = os.environ.get('PATH', '')
     os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + path_before
     try:
-        data = converter.convert()
+        return converter.convert()
     except ConverterError as error:
         lacking = re.search(
             r'(?:custom implementations|TF Select ops|Custom ops): ([^\n]*?)\.?\n', str(error)
         )
         raise UserError(
-            'TensorFlow Lite does not take this network: %s; the frozen graph is not affected'
+            'TensorFlow Lite does not take this network: %s; leave --tflite_output_file out'
             % ('it lacks ' + lacking.group(1) if lacking else str(error).strip().split('\n')[-1])
         )
     finally:
         os.environ['PATH'] = path_before
-    files.write(path, data)
-    labels_lib.write(labels, labels_lib.path_beside(path))

@@ -1,6 +1,7 @@
 """The main job from end to end: a data set of photos becomes a graph and its labels."""
 
 import logging
+import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -22,6 +23,13 @@ from scripts.networks import pretrained as pretrained_lib
 _LOG = logging.getLogger(__name__)
 
 
+class Trained(typing.NamedTuple):
+    """The frozen GraphDef, and its `TestResult`, or None where there are no test photos."""
+
+    graph_def: tf.GraphDef
+    tested: typing.Optional[training.TestResult]
+
+
 def run(settings, dataset):
     """Retrains, tests, and writes the graph and the labels.
 
@@ -30,7 +38,7 @@ def run(settings, dataset):
       dataset: a `Dataset` with training photos.
 
     Returns:
-      The `training.TestResult`, or None where there are no test photos.
+      A `Trained`.
 
     Raises:
       UserError: something is missing, damaged or cannot be written; what is there stays.
@@ -38,6 +46,11 @@ def run(settings, dataset):
     if settings.saved_model_dir:
         export.check_saved_model_dir(settings.saved_model_dir)
     pretrained = pretrained_lib.load(settings.network, settings.model_dir)
+    if settings.tflite_output_file:
+        # The network alone: of the new layer TensorFlow Lite has every operation.
+        export.to_lite(
+            pretrained.graph_def, _graph_input(settings), settings.network.bottleneck_name
+        )
     training.check_final_tensor_name(pretrained, settings.training.final_tensor_name)
     keeper = Keeper(
         settings.training.checkpoint_path, checkpoint.identity(settings, pretrained, dataset)
@@ -66,8 +79,7 @@ def run(settings, dataset):
         graph_def = trainer.frozen_graph(result)
     graph_files.write(graph_def, settings.output_graph)
     labels_lib.write(dataset.labels, settings.output_labels)
-    _export(settings, graph_def, dataset.labels)
-    return result
+    return Trained(graph_def, result)
 
 
 def _description(settings, pretrained, dataset):
@@ -98,16 +110,28 @@ def _check_classes(training_examples, labels):
         )
 
 
-def _export(settings, graph_def, labels):
-    """Writes what else is wanted of the trained graph."""
-    graph_input = GraphInput(settings.network.input_name, settings.network.pixels)
-    output = settings.training.final_tensor_name
-    if settings.saved_model_dir:
-        export.write_saved_model(graph_def, graph_input, output, labels, settings.saved_model_dir)
-        _LOG.info('SavedModel written to %s', settings.saved_model_dir)
-    if settings.tflite_output_file:
-        export.write_lite(graph_def, graph_input, output, labels, settings.tflite_output_file)
-        _LOG.info('TensorFlow Lite file written to %s', settings.tflite_output_file)
+def write_saved_model(settings, graph_def, labels):
+    """Writes the trained graph as a SavedModel."""
+    export.write_saved_model(
+        graph_def,
+        _graph_input(settings),
+        settings.training.final_tensor_name,
+        labels,
+        settings.saved_model_dir,
+    )
+    _LOG.info('SavedModel written to %s', settings.saved_model_dir)
+
+
+def write_lite(settings, graph_def, labels):
+    """Writes the trained graph for TensorFlow Lite, and its labels beside it."""
+    output, path = settings.training.final_tensor_name, settings.tflite_output_file
+    files.write(path, export.to_lite(graph_def, _graph_input(settings), output))
+    labels_lib.write(labels, labels_lib.path_beside(path))
+    _LOG.info('TensorFlow Lite file written to %s', path)
+
+
+def _graph_input(settings):
+    return GraphInput(settings.network.input_name, settings.network.pixels)
 
 
 def _examples(settings, pretrained, dataset):

@@ -35,6 +35,19 @@ def write(labels, path):
     files.write(path, ''.join(label + '\n' for label in labels).encode('utf-8'))
 
 
+def check_replaceable(path, labels):
+    """Raises UserError where there are other labels at `path` than the given ones."""
+    if not os.path.isfile(path):
+        return
+    lines = files.read(path, 'labels file').decode('utf-8', 'replace').splitlines()
+    present = [line.strip() for line in lines]
+    if any(present) and present != [label.strip() for label in labels]:
+        raise UserError(
+            '%s would be replaced by the labels of this training (%s), and holds others: move it '
+            'or choose another name' % (path, ', '.join(shortened(labels)))
+        )
+
+
 def read(path):
     """Returns the list of labels in the file at `path`, one a line.
 
