@@ -266,10 +266,12 @@ def _check_flags(values):
         raise UserError('--dropout=%g: expected a share below 1, such as 0.2' % values.dropout)
     if values.resume and not values.checkpoint_path:
         raise UserError('--resume needs --checkpoint_path, the file to go on from')
-    if not re.match(r'[A-Za-z0-9.][A-Za-z0-9_.\-/]*$', values.final_tensor_name):
+    if not re.fullmatch(
+        r'[A-Za-z0-9.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.\-]+)*', values.final_tensor_name
+    ):
         raise UserError(
             '--final_tensor_name=%r is no name for a node: expected letters, digits '
-            'and _ . - /' % values.final_tensor_name
+            'and _ . -, with / between parts' % values.final_tensor_name
         )
 
 

@@ -364,7 +364,11 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
         (dict(random_brightness=101), 'random_brightness'),
         (dict(split_key='date'), 'path|name'),
         (dict(final_tensor_name='final result'), 'is no name for a node'),
-        (dict(final_tensor_name='input'), 'has a node of that name already'),
+        (dict(final_tensor_name='final_result\n'), 'is no name for a node'),
+        (dict(final_tensor_name='a/'), 'is no name for a node'),
+        (dict(final_tensor_name='a//b'), 'is no name for a node'),
+        (dict(final_tensor_name='input'), 'has a node or a scope of that name already'),
+        (dict(final_tensor_name='final_training_ops'), 'has a node or a scope of that name'),
         (dict(output_graph=''), '--output_graph is empty'),
         (dict(output_graph='/tmp'), 'is a folder'),
         (dict(output_labels='/dev/null/labels'), 'expected a folder'),
@@ -463,6 +467,16 @@ def test_a_resumed_run_keeps_its_seed_and_its_summaries(bench, in_process):
     assert ended.status == 0 and '--random_seed=%d' % seed in ended.out
     train = os.path.join(bench.folder, 'summaries', 'train')
     assert len(os.listdir(train)) == 2
+
+
+def test_fewer_steps_than_are_done_are_refused(bench, in_process, one_error):
+    path = '--checkpoint_path=' + os.path.join(bench.folder, 'checkpoint')
+    assert in_process(retrain, path, *bench.flags()).status == 0
+    whole = bench.graph_bytes()
+    line = one_error(retrain, path, '--resume', *bench.flags(how_many_training_steps=39))
+    assert 'is after step 40, and --how_many_training_steps=39 asks for fewer' in line
+    assert in_process(retrain, path, '--resume', *bench.flags()).status == 0
+    assert bench.graph_bytes() == whole
 
 
 def test_a_checkpoint_of_another_run_is_refused(bench, in_process, one_error):

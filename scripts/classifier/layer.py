@@ -14,6 +14,9 @@ _INITIAL_STDDEV = 0.001
 
 _MOMENTUM = 0.9  # The customary one.
 
+# What the names of the new nodes begin with; TensorFlow puts a number behind `input`.
+SCOPES = ('input', 'input_1', 'final_training_ops', 'cross_entropy', 'train', 'accuracy')
+
 
 class Layer(typing.NamedTuple):
     """Tensors and operations of the new layer.

@@ -56,6 +56,13 @@ def run(settings, dataset):
         settings.training.checkpoint_path, checkpoint.identity(settings, pretrained, dataset)
     )
     saved = keeper.load() if settings.training.resume else None
+    steps = settings.training.how_many_training_steps
+    if saved is not None and saved.steps_done > steps:
+        raise UserError(
+            'the checkpoint %s is after step %d, and --how_many_training_steps=%d asks for fewer: '
+            'give at least as many, or another --checkpoint_path'
+            % (settings.training.checkpoint_path, saved.steps_done, steps)
+        )
     examples = _examples(settings, pretrained, dataset)
     _check_classes(examples[split.TRAINING], dataset.labels)
     if settings.training.early_stopping_steps and not len(examples[split.VALIDATION].labels):

@@ -40,8 +40,11 @@ class Training(typing.NamedTuple):
 
     def evaluates(self, step):
         """Returns whether there is an evaluation after a step (from 0 on)."""
-        last = step + 1 == self.how_many_training_steps
-        return last or step % self.eval_step_interval == 0
+        return step + 1 == self.how_many_training_steps or self.evaluates_in_any_run(step)
+
+    def evaluates_in_any_run(self, step):
+        """Returns whether there is one there whatever the number of steps."""
+        return step % self.eval_step_interval == 0
 
 
 class Retraining(typing.NamedTuple):

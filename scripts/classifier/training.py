@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import functools
 import itertools
 import logging
 import math
@@ -37,10 +36,13 @@ _TRAINING_STREAM, _VALIDATION_STREAM, _TEST_STREAM, _DISTORTION_STREAM = range(4
 
 def check_final_tensor_name(pretrained, name):
     """Raises UserError where a pretrained network has a node of that name already."""
-    if name in search.nodes_by_name(pretrained.graph_def):
+    nodes = {node.lower() for node in search.nodes_by_name(pretrained.graph_def)}
+    # TensorFlow tells names apart without their case, and no node has the name of a scope.
+    taken = any(node == name.lower() or node.startswith(name.lower() + '/') for node in nodes)
+    if taken or name.lower().split('/')[0] in layer_lib.SCOPES:
         raise UserError(
-            '--final_tensor_name=%s: %s has a node of that name already; choose '
-            'another' % (name, pretrained.network.name)
+            '--final_tensor_name=%s: %s, or the new layer, has a node or a scope of that name '
+            'already; choose another, such as final_result' % (name, pretrained.network.name)
         )
 
 
@@ -119,11 +121,11 @@ class Trainer:
         settings = self._settings
         steps, begin = settings.how_many_training_steps, self._steps_done
         training, validation = examples[split.TRAINING], examples[split.VALIDATION]
-        draw_validation = self._validation_rows(validation)
         with contextlib.ExitStack() as stack:
             draw = stack.enter_context(self._training_batches(training, distortions))
             write_training = stack.enter_context(self._summary_writer('train'))
             write_validation = stack.enter_context(self._summary_writer('validation'))
+            validate = self._validator(validation, write_validation)
             progress = stack.enter_context(Progress('Training', steps - begin, 'steps'))
             while self._steps_done < steps and not self._stopped_early:
                 step = self._steps_done
@@ -131,18 +133,18 @@ class Trainer:
                 write_training(self._train_step(step, *batch), step)
                 if settings.evaluates(step):
                     self._log_training(step, batch)
-                    if draw_validation is not None:
-                        rows = draw_validation()
-                        summary, accuracy = self._validate(step, validation.take(rows))
-                        write_validation(summary, step)
-                        self._judge(step, accuracy)
+                if settings.evaluates_in_any_run(step):
+                    validate(step)
                 self._store_intermediate(step)
                 self._steps_done += 1
                 if keeper.due():
                     keeper.save(self._checkpoint())
                 progress.advance(1)
-        if self._steps_done > begin:
-            keeper.save(self._checkpoint())
+            if self._steps_done > begin:
+                keeper.save(self._checkpoint())
+            # A run of more steps, which may go on from that checkpoint, has no evaluation here.
+            if not (self._stopped_early or settings.evaluates_in_any_run(steps - 1)):
+                validate(steps - 1)
         if settings.early_stopping_steps and self._best is not None:
             self._set_variables(self._best.variables)
 
@@ -205,19 +207,29 @@ class Trainer:
             for row, numbers in zip(rows, draws):
                 yield training.photos[row].path, numbers
 
-    def _validation_rows(self, validation):
-        """Returns a function that draws the next validation batch, or None without photos."""
+    def _validator(self, validation, write):
+        """Returns a function that evaluates after a step; without photos it does nothing.
+
+        Args:
+          validation: `Examples`.
+          write: takes the summaries and the step.
+        """
         if not len(validation.labels):
-            return None
+            return lambda step: None
         sampler = self._sampler(validation, _VALIDATION_STREAM)
         count = _evaluated(validation, self._settings.validation_batch_size)
         if self._settings.early_stopping_steps:
             count = ALL  # By a few photos, the best of many evaluations is a lucky draw.
-        draw = functools.partial(sampler.draw, count)
         for step in range(self._steps_done):
-            if self._settings.evaluates(step):
-                draw()
-        return draw
+            if self._settings.evaluates_in_any_run(step):
+                sampler.draw(count)
+
+        def validate(step):
+            summary, accuracy = self._validate(step, validation.take(sampler.draw(count)))
+            write(summary, step)
+            self._judge(step, accuracy)
+
+        return validate
 
     def _sampler(self, examples, stream):
         return Sampler(examples.labels, self._settings.random_state(stream))

@@ -201,8 +201,26 @@ def test_weights_that_are_no_numbers_are_kept_nowhere(pretrained, settings, what
 
 def test_a_name_that_the_network_has_is_refused(pretrained):
     training.check_final_tensor_name(pretrained, 'final_result')
-    with pytest.raises(UserError, match='has a node of that name already'):
-        training.check_final_tensor_name(pretrained, 'input')
+    for name in (
+        'input',
+        'Input',
+        'MobilenetV1',
+        'final_training_ops',
+        'final_training_ops/Wx_plus_b/add',
+        'final_training_ops/biases/final_biases',
+        'cross_entropy',
+        'accuracy/mine',
+    ):
+        with pytest.raises(UserError, match='has a node or a scope of that name already'):
+            training.check_final_tensor_name(pretrained, name)
+
+
+@pytest.mark.parametrize('name', ['final_result', 'a/b', '.x', 'softmax', 'activations', 'init'])
+def test_the_output_has_the_name_that_was_asked_for(pretrained, settings, name):
+    training.check_final_tensor_name(pretrained, name)
+    with training.Trainer(pretrained, 3, settings._replace(final_tensor_name=name)) as trainer:
+        frozen = trainer.frozen_graph()
+    assert frozen.node[-1].name == name and frozen.node[-1].op == 'Softmax'
 
 
 @pytest.mark.parametrize(
@@ -244,6 +262,35 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(
         trainer.restore(saved)
         train(trainer, path=path)
         assert trainer.frozen_graph() == whole
+
+
+@pytest.mark.parametrize('first', [5, 6, 15])
+def test_a_run_that_goes_on_with_more_steps_ends_as_one_of_as_many(
+    pretrained, settings, tmp_path, monkeypatch, first
+):
+    """The first run's last evaluation is none of the second one's, however good it was."""
+    validate = training.Trainer._validate
+
+    def best_in_the_end(self, step, batch):
+        summary, _ = validate(self, step, batch)
+        return summary, 0.9 if step == first - 1 else 0.5 + step / 1000
+
+    monkeypatch.setattr(training.Trainer, '_validate', best_in_the_end)
+    settings = settings._replace(early_stopping_steps=100)
+    path, graphs = str(tmp_path / 'checkpoint'), []
+    for steps in (first, 25, 25):
+        changed = settings._replace(how_many_training_steps=steps)
+        with training.Trainer(pretrained, 3, changed) as trainer:
+            if graphs:
+                trainer.restore(checkpoint.load(path, {}))
+            train(trainer, path=path)
+            graphs.append(trainer.frozen_graph())
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        train(trainer)
+        unbroken = trainer.frozen_graph()
+        assert trainer._best.step == 24
+    assert graphs[1] == unbroken != graphs[0]
+    assert graphs[2] == unbroken  # All steps were done: the last evaluation is made again.
 
 
 @pytest.mark.parametrize(
