@@ -183,9 +183,10 @@ def main(values, arguments):
     if values.random_seed is None:
         seed = settings.training.random_seed
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
-    tested = retraining.run(settings, dataset)
-    if tested is not None:
-        _show_mistakes(values, dataset, tested)
+    with summaries.held(settings.training.summaries_dir):
+        tested = retraining.run(settings, dataset)
+        if tested is not None:
+            _show_mistakes(values, dataset, tested)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
         '  %s --graph=%s --labels=%s --image=PHOTO.jpg\n'
