@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 import uuid
 
 from scripts.errors import UserError
@@ -16,6 +17,7 @@ try:
 except ImportError:  # Windows, where a folder cannot be locked, nor opened: nobody cleans up.
     fcntl = None
 
+_SECONDS_BETWEEN_TRIES = 0.05
 _PREFIX, _SUFFIX = '.writing-', '.tmp'
 
 _cleaned = set()  # The folders in which this process has looked for what others left.
@@ -162,13 +164,7 @@ def growing(path):
     """
     file = None
     try:
-        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-        while file is None or not _is_at(file, path):  # Who had it may have moved or removed it.
-            if file is not None:
-                file.close()
-            file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed below.
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
+        file = open_locked(path)
         yield file
     except OSError as error:
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
@@ -177,6 +173,49 @@ def growing(path):
             if not file.closed and _is_at(file, path) and not os.fstat(file.fileno()).st_size:
                 discard(file)
             file.close()
+
+
+def open_locked(path, seconds=None):
+    """Opens the binary file at `path`, to write on at its end, when no other process has it.
+
+    The folder is made where it is missing.
+
+    Args:
+      path: the file.
+      seconds: how long to wait for the other process; None: for its end.
+
+    Raises:
+      BlockingIOError: another process has it still.
+      OSError: it cannot be written.
+    """
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    while True:
+        file = open(path, 'ab', buffering=0)  # noqa: SIM115 - the caller closes it.
+        try:
+            _wait_for_lock(file, seconds)
+            if _is_at(file, path):  # Who had it may have moved or removed it.
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _wait_for_lock(file, seconds):
+    if fcntl is None:
+        return
+    if seconds is None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
 def move(file, path):

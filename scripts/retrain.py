@@ -183,8 +183,9 @@ def main(values, arguments):
     if values.random_seed is None:
         seed = settings.training.random_seed
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
-    trained = retraining.run(settings, dataset)
-    failures = _write_the_rest(values, settings, dataset, trained)
+    with summaries.held(settings.training.summaries_dir):
+        trained = retraining.run(settings, dataset)
+        failures = _write_the_rest(values, settings, dataset, trained)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
         '  %s --graph=%s --labels=%s --image=PHOTO.jpg\n'

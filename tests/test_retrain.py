@@ -12,6 +12,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from scripts import files, label_image, retrain
+from scripts.classifier import summaries
 from scripts.errors import UserError
 from scripts.graphs import graph_files, search
 from scripts.networks import pretrained as pretrained_lib
@@ -678,3 +679,25 @@ def test_what_comes_into_the_summaries_in_the_meantime_stays(bench, in_process, 
     monkeypatch.setattr(pretrained_lib, 'load', load_and_write)
     assert in_process(retrain, *bench.flags(how_many_training_steps=1)).status == 0
     assert files.read(note, 'note') == b'years of work'
+
+
+def test_two_runs_do_not_share_summaries(bench, in_process, one_error, monkeypatch):
+    monkeypatch.setattr(summaries, '_PATIENCE_SECONDS', 0.1)
+    flags = bench.flags(how_many_training_steps=3)
+    report = os.path.join(bench.folder, 'report.html')
+    assert in_process(retrain, *flags).status == 0
+    before = sorted(os.walk(os.path.join(bench.folder, 'summaries')))
+    lines = []
+    load = pretrained_lib.load
+
+    def load_while_another_runs(*arguments):
+        monkeypatch.setattr(pretrained_lib, 'load', load)
+        lines.append(one_error(retrain, *flags))
+        return load(*arguments)
+
+    monkeypatch.setattr(pretrained_lib, 'load', load_while_another_runs)
+    assert in_process(retrain, '--report=' + report, *flags).status == 0
+    assert 'is in use by another run' in lines[0] and 'a folder of its own' in lines[0]
+    assert [names for _, names, _ in before] == [
+        names for _, names, _ in sorted(os.walk(os.path.join(bench.folder, 'summaries')))
+    ]

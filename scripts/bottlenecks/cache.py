@@ -5,9 +5,15 @@ numbers with commas between them, as the classic script reads and writes it.
 
 `<bottleneck_dir>/<folder>/<architecture>.record` says of what photo and what network each of them
 was made: one JSON list a line, `[file name, photo bytes, photo mtime in ns, network's SHA-256,
-CRC-32 of the text]`; of several lines for a photo the last one counts. Lines are appended before
-the text files are put in place, so that a stop at any moment leaves no file that passes for what
-it is not; a torn line is passed over.
+CRC-32 of the text, photo ctime in ns, photo inode, BLAKE2b of the photo]`; of several lines for a
+photo the last one counts. Lines are appended before the text files are put in place, so that a stop
+at any moment leaves no file that passes for what it is not; a torn line is passed over.
+
+A photo whose size, times and inode are those of the record is not read. Another size is another
+photo. Where only times or the inode differ, as after a copy, or where photos have changed places,
+the contents decide, and the record is brought up to date. Lines of earlier versions end with the
+CRC-32: those whose mtime fits are trusted as they always were, and completed, which takes reading
+each photo once; where it does not fit there is nothing to compare with.
 """
 
 import hashlib
@@ -27,6 +33,8 @@ from scripts.errors import UserError
 _LOG = logging.getLogger(__name__)
 _WARNINGS_SHOWN = 10
 _LONGEST_NAME = 255  # Bytes, of a file on common file systems.
+_DIGEST_BYTES = 16
+_CHUNK_BYTES = 1 << 20
 
 
 class Cache(typing.NamedTuple):
@@ -61,12 +69,15 @@ class Cache(typing.NamedTuple):
 
 
 class _Origin(typing.NamedTuple):
-    """What a text file was made of."""
+    """What a text file was made of; an earlier version's lines lack what has a default."""
 
     photo_bytes: int
     photo_mtime_ns: int
     sha256: str
     crc32: int
+    photo_ctime_ns: typing.Optional[int] = None
+    photo_inode: typing.Optional[int] = None
+    photo_digest: typing.Optional[str] = None
 
 
 class Loaded(typing.NamedTuple):
@@ -114,7 +125,7 @@ def load(cache, photos, bottlenecks):
     records = {folder: _read_record(cache, folder) for folder in {p.folder for p in photos}}
     parse = _Parser(cache)
     found, digests = np.zeros(len(photos), np.bool_), values_lib.no_digests(len(photos))
-    problems, unrecorded = [], []
+    problems, unrecorded, outdated = [], [], []
     for row, photo in enumerate(photos):
         try:
             with open(cache.path(photo), 'rb', buffering=0) as file:
@@ -126,7 +137,7 @@ def load(cache, photos, bottlenecks):
                 'cannot read the bottleneck file %s: %s' % (error.filename, error.strerror)
             )
         origin = records[photo.folder].get(files.as_utf8(photo.file_name))
-        problem = _problem(cache, photo, data, origin)
+        present, problem = _compared(photo, origin, _present_origin(cache, photo, data))
         if not problem:
             digests[row], problem = parse(data, bottlenecks[row])
         if problem:
@@ -134,9 +145,12 @@ def load(cache, photos, bottlenecks):
             continue
         found[row] = True
         if origin is None:
-            unrecorded.append((photo, data))
+            unrecorded.append((photo, present))
+        elif origin != present:
+            outdated.append((photo, present))
     _report(problems)
     _adopt(cache, unrecorded)
+    _update(cache, outdated)
     return Loaded(found, digests, parse.known_digests)
 
 
@@ -188,16 +202,16 @@ def store(cache, photos, bottlenecks):
       UserError: they cannot be written.
     """
     texts = [to_text(bottleneck).encode('ascii') for bottleneck in bottlenecks]
-    append_records(cache, photos, texts)
+    origins = [_present_origin(cache, photo, text) for photo, text in zip(photos, texts)]
+    _append(cache, [(photo, _hashed(photo, origin)) for photo, origin in zip(photos, origins)])
     files.write_all([(cache.path(photo), text) for photo, text in zip(photos, texts)])
     return values_lib.digests(texts)
 
 
-def append_records(cache, photos, texts):
-    """Records the photos' present state as the origin of the texts (bytes)."""
+def _append(cache, pairs):
+    """Adds pairs of a `Photo` and its `_Origin` to the records."""
     lines = {}
-    for photo, text in zip(photos, texts):
-        origin = _present_origin(cache, photo, text)
+    for photo, origin in pairs:
         lines.setdefault(photo.folder, []).append(
             '\n' + json.dumps([files.as_utf8(photo.file_name)] + list(origin)) + '\n'
         )
@@ -212,11 +226,12 @@ def append_records(cache, photos, texts):
 
 
 def _adopt(cache, unrecorded):
-    """Records photos and texts without a record; what another run has recorded by now has one."""
+    """Records what has no record, pairs of a `Photo` and its `_Origin`; by now some may have one
+    by another run."""
     records = {folder: _read_record(cache, folder) for folder in {p.folder for p, _ in unrecorded}}
     unrecorded = [
-        (photo, text)
-        for photo, text in unrecorded
+        (photo, origin)
+        for photo, origin in unrecorded
         if files.as_utf8(photo.file_name) not in records[photo.folder]
     ]
     if not unrecorded:
@@ -228,31 +243,74 @@ def _adopt(cache, unrecorded):
         cache.folder,
     )
     try:
-        append_records(cache, *zip(*unrecorded))
+        _append(cache, unrecorded)
     except UserError as error:
         _LOG.warning('%s: changes of these photos will go unnoticed', error)
 
 
-def _problem(cache, photo, text, origin):
-    """Returns why a text is not the bottleneck of a photo as it is now, or None."""
+def _update(cache, outdated):
+    """Records pairs of a `Photo` and its `_Origin` that have been compared by their contents."""
+    try:
+        _append(cache, outdated)
+    except UserError as error:
+        _LOG.warning('%s: %d photos are compared again by the next run', error, len(outdated))
+
+
+def _compared(photo, origin, present):
+    """Compares what a text was made of with what is there now; the photo is read where need be.
+
+    Args:
+      photo: a `Photo`.
+      origin: the `_Origin` on record, or None.
+      present: what `_present_origin` says.
+
+    Returns:
+      The `_Origin` that is to be on record, and why the text is not the bottleneck of the photo as
+      it is now, or None.
+    """
     if origin is None:
-        return None
-    present = _present_origin(cache, photo, text)
+        return _hashed(photo, present), None
     if present.sha256 != origin.sha256:
-        return 'was made by another version of the network'
-    if present[:2] != origin[:2]:
-        return 'was made from another version of the photo'
+        return origin, 'was made by another version of the network'
     if present.crc32 != origin.crc32:
-        return 'is not what was written there'
-    return None
+        return origin, 'is not what was written there'
+    if origin.photo_digest is not None and present == origin._replace(photo_digest=None):
+        return origin, None
+    same = present.photo_bytes == origin.photo_bytes
+    if origin.photo_digest is None:
+        same = same and present.photo_mtime_ns == origin.photo_mtime_ns
+    if same:
+        present = _hashed(photo, present)
+        same = origin.photo_digest in (present.photo_digest, None)
+    return present, None if same else 'was made from another version of the photo'
 
 
 def _present_origin(cache, photo, text):
+    """Returns the `_Origin` of a text (bytes) that is made now, without the photo's digest."""
     try:
-        stat = os.stat(photo.path)
+        about = os.stat(photo.path)
     except OSError as error:
         raise UserError('cannot read the photo %s: %s' % (photo.path, error.strerror))
-    return _Origin(stat.st_size, stat.st_mtime_ns, cache.sha256, zlib.crc32(text) & 0xFFFFFFFF)
+    crc32 = zlib.crc32(text) & 0xFFFFFFFF
+    return _Origin(
+        about.st_size, about.st_mtime_ns, cache.sha256, crc32, about.st_ctime_ns, about.st_ino
+    )
+
+
+def _hashed(photo, origin):
+    return origin._replace(photo_digest=_digest_of_photo(photo.path))
+
+
+def _digest_of_photo(path):
+    """Returns the digest of a photo's contents, hex, or None: it cannot be read any more."""
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    try:
+        with open(path, 'rb', buffering=0) as file:
+            for chunk in iter(lambda: file.read(_CHUNK_BYTES), b''):
+                digest.update(chunk)
+    except OSError:
+        return None
+    return digest.hexdigest()
 
 
 def _read_record(cache, folder):

@@ -174,22 +174,18 @@ def _examples(settings, pretrained, dataset):
 
 
 def _of_category(category, photos, bottlenecks, readable):
-    """Returns the `Examples` of a category: a view into `bottlenecks` where all are readable.
+    """Returns the `Examples` of a category, without a copy: `bottlenecks` may exceed the memory.
 
     Where `bottlenecks` has fewer rows than there are photos, the first ones, those of training,
     have none.
     """
-    rows = [row for row, photo in enumerate(photos) if photo.category == category]
-    start, end = (rows[0], rows[-1] + 1) if rows else (0, 0)
-    labels = np.array([photo.label_index for photo in photos[start:end]], np.int64)
-    kept = readable[start:end]
-    without = len(photos) - len(bottlenecks)
-    values = bottlenecks[start - without : end - without] if start >= without else None
-    if values is not None and not kept.all():
-        values = values[kept]
-    return Examples(
-        values, labels[kept], [photo for photo, keep in zip(photos[start:end], kept) if keep]
-    )
+    rows = np.array([row for row in np.flatnonzero(readable) if photos[row].category == category])
+    kept = [photos[row] for row in rows]
+    labels = np.array([photo.label_index for photo in kept], np.int64)
+    rows = rows.astype(np.int64) - (len(photos) - len(bottlenecks))
+    if (rows < 0).any():
+        return Examples(None, labels, kept)
+    return Examples(bottlenecks, labels, kept, rows)
 
 
 def _log_test(result, labels, print_misclassified):

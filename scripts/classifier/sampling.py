@@ -12,18 +12,21 @@ ALL = -1  # As a batch size: every photo of the category.
 class Examples(typing.NamedTuple):
     """The readable photos of one category.
 
-    bottlenecks: float32 `[n, length]`, or None where they are made anew each time (distortions).
+    bottlenecks: float32 `[n, length]`, or None where they are computed each time (distortions).
     labels: int64 `[n]`, indices into the labels.
     photos: n `Photo`s.
+    rows: int64 `[n]`, which rows of `bottlenecks` are theirs where it has others, too; or None.
     """
 
     bottlenecks: typing.Optional[np.ndarray]
     labels: np.ndarray
     photos: typing.Sequence[Photo]
+    rows: typing.Optional[np.ndarray] = None
 
     def take(self, rows):
         """Returns the bottlenecks `[len(rows), length]` and labels `[len(rows)]` of rows."""
-        return self.bottlenecks[rows], self.labels[rows]
+        where = rows if self.rows is None else self.rows[rows]
+        return self.bottlenecks[where], self.labels[rows]
 
 
 class Sampler:

@@ -3,9 +3,14 @@
 import contextlib
 import os
 
+from scripts import files
 from scripts.errors import UserError
 
 _EVENT_FILE = 'events.out.tfevents.'
+
+# A file that the run which has the folder locks; one that was killed leaves it, unlocked.
+_IN_USE = '.in-use'
+_PATIENCE_SECONDS = 3  # A run that has just been stopped may need a moment to end.
 
 # What file managers put into each folder that is looked at, and would put there again.
 _OF_FILE_MANAGERS = frozenset(['.DS_Store', 'Thumbs.db', 'desktop.ini'])
@@ -39,6 +44,37 @@ def check_outside(summaries_dir, places):
             )
 
 
+@contextlib.contextmanager
+def held(summaries_dir):
+    """Keeps other runs out of a folder, which is made where it is missing, while the block runs.
+
+    Two runs would delete each other's summaries, and show the other's curves in their reports.
+
+    Raises:
+      UserError: another run has it, or it cannot be written.
+    """
+    is_new = not os.path.exists(summaries_dir)
+    path = os.path.join(summaries_dir, _IN_USE)
+    try:
+        lock = files.open_locked(path, _PATIENCE_SECONDS)
+    except BlockingIOError:
+        raise UserError(
+            '--summaries_dir=%s is in use by another run: wait for its end, or give this one a '
+            'folder of its own' % summaries_dir
+        )
+    except OSError as error:
+        raise UserError('cannot write %s: %s' % (path, error.strerror))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # A person may have removed it.
+            files.discard(lock)
+        lock.close()
+        if is_new:
+            with contextlib.suppress(OSError):  # There are summaries in it.
+                os.rmdir(summaries_dir)
+
+
 def empty_dir(summaries_dir):
     """Removes the summaries of earlier runs and makes the folder where it is missing.
 
@@ -47,7 +83,8 @@ def empty_dir(summaries_dir):
     try:
         for folder, _, names in os.walk(summaries_dir, topdown=False):
             for name in filter(_is_summary, names):
-                os.unlink(os.path.join(folder, name))
+                if name != _IN_USE:
+                    os.unlink(os.path.join(folder, name))
             if folder != summaries_dir:
                 with contextlib.suppress(OSError):  # It holds something else.
                     os.rmdir(folder)
@@ -57,7 +94,7 @@ def empty_dir(summaries_dir):
 
 
 def _is_summary(name):
-    return _EVENT_FILE in name or name in _OF_FILE_MANAGERS
+    return _EVENT_FILE in name or name in _OF_FILE_MANAGERS or name == _IN_USE
 
 
 def _refuse_unreadable(error):

@@ -1,6 +1,9 @@
 """The cache of bottlenecks: classic files, and a record that notices what changed."""
 
+import json
 import os
+import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -121,8 +124,12 @@ def change_photo(cache, photo):
         file.write(b'!')
 
 
-def touch_photo(cache, photo):
-    os.utime(photo.path, (1, 1))
+def overwrite_photo(cache, photo):
+    """Of the same size, and at the same time, as far as a photo's own time tells."""
+    before = os.stat(photo.path)
+    with open(photo.path, 'r+b') as file:
+        file.write(b'PHOTO')
+    os.utime(photo.path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def cut_inside_the_last_number(cache, photo):
@@ -144,7 +151,7 @@ def zero_bytes(cache, photo):
     'damage, words',
     [
         (change_photo, 'another version of the photo'),
-        (touch_photo, 'another version of the photo'),
+        (overwrite_photo, 'another version of the photo'),
         (cut_inside_the_last_number, 'not what was written'),
         (empty, 'not what was written'),
         (zero_bytes, 'not what was written'),
@@ -158,6 +165,125 @@ def test_a_change_is_noticed_and_made_good(cache, photos, warnings_of, damage, w
     assert load(cache, photos)[1] == [True, True, False, True]
     cache_lib.store(cache, photos[2:3], VALUES[2:3])
     assert load(cache, photos)[1] == [True] * 4
+
+
+def touch(photos):
+    for photo in photos:
+        os.utime(photo.path, (1, 1))
+
+
+def copy(photos):
+    """Copies the folder and puts the copy in its place."""
+    folder = os.path.dirname(os.path.dirname(photos[0].path))
+    shutil.copytree(folder, folder + '.copy')
+    shutil.rmtree(folder)
+    os.rename(folder + '.copy', folder)
+
+
+def unpack(photos):
+    """Writes all photos again."""
+    for photo in photos:
+        with open(photo.path, 'rb') as file:
+            data = file.read()
+        os.unlink(photo.path)
+        with open(photo.path, 'wb') as file:
+            file.write(data)
+
+
+def rename_and_back(photos):
+    for photo in photos:
+        os.rename(photo.path, photo.path + '.old')
+        os.rename(photo.path + '.old', photo.path)
+
+
+CHANGES_OF_NOTHING = [touch, copy, unpack, rename_and_back]
+
+
+def as_before(cache, photos):
+    """Takes out of the records what earlier versions did not write."""
+    for folder in {photo.folder for photo in photos}:
+        with open(cache.record_path(folder), 'rb') as file:
+            lines = file.read().decode('ascii').splitlines()
+        lines = [json.loads(line)[:5] for line in lines if line]
+        with open(cache.record_path(folder), 'wb') as file:
+            file.write(b''.join(b'\n' + json.dumps(line).encode() + b'\n' for line in lines))
+
+
+@pytest.mark.parametrize('change', CHANGES_OF_NOTHING)
+@pytest.mark.parametrize('old', [False, True], ids=['new record', 'old record'])
+def test_where_only_times_differ_contents_are_compared_once(
+    cache, photos, warnings_of, monkeypatch, change, old
+):
+    cache_lib.store(cache, photos, VALUES)
+    if old:
+        as_before(cache, photos)
+        assert load(cache, photos)[1] == [True] * 4  # They are completed.
+    change(photos)
+    assert warnings_of(lambda: load(cache, photos)) == []
+    monkeypatch.setattr(cache_lib, '_digest_of_photo', None)
+    bottlenecks, found = load(cache, photos)
+    assert found == [True] * 4 and (bottlenecks == VALUES).all()
+
+
+def test_a_time_that_differs_from_an_old_record_is_not_trusted(cache, photos, warnings_of):
+    cache_lib.store(cache, photos, VALUES)
+    as_before(cache, photos)
+    touch(photos[:1])
+    (warned,) = warnings_of(lambda: load(cache, photos))
+    assert 'another version of the photo' in warned and cache.path(photos[0]) in warned
+    assert load(cache, photos)[1] == [False, True, True, True]
+
+
+def exchange(path, other):
+    for pair in ((path, path + '.x'), (other, path), (path + '.x', other)):
+        os.rename(*pair)
+
+
+@pytest.mark.parametrize('folders', [False, True], ids=['photos', 'folders'])
+def test_photos_that_have_changed_places_are_noticed(cache, photos, warnings_of, folders):
+    path = os.path.join(os.path.dirname(photos[1].path), '0.jpg')
+    other = os.path.join(os.path.dirname(photos[1].path), '2.jpg')
+    os.rename(photos[1].path, path)
+    os.rename(photos[3].path, other)
+    photos[1] = photos[1]._replace(path=path, file_name='0.jpg')
+    photos[3] = photos[3]._replace(path=other, file_name='2.jpg')
+    for photo in photos:
+        os.utime(photo.path, (1, 1))
+    cache_lib.store(cache, photos, VALUES)
+    if folders:
+        exchange(os.path.dirname(photos[0].path), os.path.dirname(photos[1].path))
+    else:
+        exchange(photos[0].path, photos[1].path)
+    assert load(cache, photos)[1] == ([False] * 4 if folders else [False, False, True, True])
+    assert 'another version of the photo' in warnings_of(lambda: load(cache, photos))[0]
+
+
+def test_a_photo_that_is_compared_and_gone_counts_as_another(cache, photos, warnings_of):
+    cache_lib.store(cache, photos, VALUES)
+    touch(photos)
+    digest = cache_lib._digest_of_photo
+    with mock.patch.object(
+        cache_lib, '_digest_of_photo', lambda path: os.unlink(path) or digest(path)
+    ):
+        assert load(cache, photos[:1])[1] == [False]
+
+
+def test_a_record_that_cannot_be_completed_is_told(cache, photos, warnings_of, monkeypatch):
+    cache_lib.store(cache, photos, VALUES)
+    touch(photos)
+    path = cache.record_path('a')
+    opened = open
+
+    def refuse(name, mode, *more, **options):
+        if name == path and mode == 'ab':
+            raise PermissionError(13, 'Permission denied', name)
+        return opened(name, mode, *more, **options)
+
+    monkeypatch.setattr('builtins.open', refuse)
+    found = []
+    (warned,) = warnings_of(lambda: found.extend(load(cache, photos)[1]))
+    assert found == [True] * 4
+    assert 'cannot write %s' % path in warned and 'compared again' in warned
 
 
 def test_a_damaged_classic_file_is_noticed(cache, photos, warnings_of):
@@ -205,7 +331,17 @@ def test_a_torn_record_harms_no_other_line(cache, photos, kept):
 
 @pytest.mark.parametrize(
     'line',
-    [b'7', b'null', b'[]', b'[["0.jpg"], 1, 2, "x", 3]', b'["0.jpg"]', b'[' * 99999, b'\xff'],
+    [
+        b'["0.jpg", 1, 2, "5ha", 3, 4, 5, "6", 7]',
+        b'["0.jpg", 1, 2, "5ha"]',
+        b'7',
+        b'null',
+        b'[]',
+        b'[["0.jpg"], 1, 2, "x", 3]',
+        b'["0.jpg"]',
+        b'[' * 99999,
+        b'\xff',
+    ],
 )
 def test_a_damaged_line_of_a_record_harms_no_other(cache, photos, line):
     cache_lib.store(cache, photos, VALUES)

@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import time
 
 import pytest
 
@@ -93,3 +95,44 @@ def test_a_file_is_refused(tmp_path):
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(UserError, match='is a file, expected a folder'):
         summaries.check_dir(str(tmp_path / 'file'))
+
+
+def test_a_folder_is_held_by_one_run_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(summaries, '_PATIENCE_SECONDS', 0.1)
+    folder = str(tmp_path / 'new')
+    with summaries.held(folder):
+        summaries.check_dir(folder)
+        summaries.empty_dir(folder)
+        refused = pytest.raises(UserError, match='--summaries_dir=%s is in use by ano' % folder)
+        with refused, summaries.held(folder):
+            raise AssertionError('not reached')
+        (tmp_path / 'new' / 'events.out.tfevents.1').write_bytes(b'')
+    assert os.listdir(folder) == ['events.out.tfevents.1']
+    with summaries.held(folder):
+        pass
+
+
+def test_a_folder_that_is_held_soon_enough_is_waited_for(tmp_path):
+    reading, writing = os.pipe()
+    process = os.fork()
+    if not process:
+        with summaries.held(str(tmp_path)):
+            os.write(writing, b'.')
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGKILL)  # Which leaves the file that is locked.
+    os.read(reading, 1)
+    with summaries.held(str(tmp_path)):
+        assert os.waitpid(process, 0)[1] == signal.SIGKILL
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_run_that_ends_badly_leaves_no_new_folder(tmp_path):
+    with pytest.raises(BrokenPipeError), summaries.held(str(tmp_path / 'new')):
+        raise BrokenPipeError
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_folder_that_cannot_be_held_is_told(tmp_path):
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(UserError, match='cannot write'), summaries.held(str(tmp_path / 'file')):
+        pass

@@ -88,7 +88,9 @@ READERS = {
     'photo': (_photo, samples.photos),
     'record': (
         _record,
-        lambda: [b'\n["1.jpg", 5, 6, "c0ffee", 7]\n\n["2.jpg", 5, 6, "c0ffee", 8]\n'],
+        lambda: [
+            b'\n["1.jpg", 5, 6, "c0ffee", 7]\n\n["2.jpg", 5, 6, "c0ffee", 8, 9, 10, "f00"]\n',
+        ],
     ),
     'labels': (_labels, lambda: samples.LABELS),
     'archive': (_archive, samples.tars),
