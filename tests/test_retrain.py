@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from PIL import Image
 
-from scripts import files, label_image, retrain
+from scripts import evaluate, files, label_image, retrain
 from scripts.graphs import graph_files, search
 from scripts.networks import pretrained as pretrained_lib
 from tests import pictures, stand_ins, tools
@@ -597,3 +598,24 @@ def test_what_comes_into_the_summaries_in_the_meantime_stays(bench, in_process, 
     monkeypatch.setattr(pretrained_lib, 'load', load_and_write)
     assert in_process(retrain, *bench.flags(how_many_training_steps=1)).status == 0
     assert files.read(note, 'note') == b'years of work'
+
+
+def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path):
+    folder = str(tmp_path / 'pngs')
+    for name in pictures.COLOURS:
+        os.makedirs(os.path.join(folder, name))
+        for number in range(20):
+            photo = Image.open(os.path.join(bench.photo_dir, name, '%03d.jpg' % number))
+            photo.save(os.path.join(folder, name, '%03d.PNG' % number))
+    message = one_error(retrain, *bench.flags(image_dir=folder))
+    (flag,) = re.findall(r'--image_extensions=\S+$', message)
+    ended = in_process(retrain, *bench.flags(image_dir=folder), flag)
+    assert ended.status == 0 and ' of 60 bottlenecks found' in ended.out, ended.err
+    assert 'expected some of' in one_error(retrain, *bench.flags(image_extensions='*.png'))
+    # What the graph says of them is followed, and a flag that is given wins.
+    ended = in_process(evaluate, bench.graph, '--category=all')
+    assert ended.status == 0 and re.search(r'macro average.* 60\n', ended.out), ended.err
+    message = one_error(evaluate, bench.graph, '--category=all', '--image_extensions=jpg')
+    assert '60 files end in .png' in message
+    wrong = one_error(evaluate, bench.graph, '--image_extensions=heic')
+    assert 'TensorFlow does not decode heic' in wrong
