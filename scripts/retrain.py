@@ -187,10 +187,10 @@ def main(values, arguments):
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.classifier import retraining
 
+    tested = retraining.run(settings, dataset)
     if values.random_seed is None:
         seed = settings.training.random_seed
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
-    tested = retraining.run(settings, dataset)
     if tested is not None:
         _show_mistakes(values, dataset, tested)
     _LOG.info(

@@ -134,10 +134,22 @@ def test_the_same_seed_writes_the_same_bytes_cold_warm_and_half_warm(bench, in_p
 def test_without_a_seed_the_line_that_repeats_the_run_is_shown(bench, in_process):
     flags = [flag for flag in bench.flags() if 'random_seed' not in flag]
     ended = in_process(retrain, *flags)
-    seed = re.search(r'add --random_seed=(\d+)', ended.out).group(1)
+    done, _, after = ended.out.partition('Final test accuracy = ')
+    assert 'To repeat this run' not in done
+    seed = re.search(r'\nTo repeat this run to the byte, add --random_seed=(\d+)\n', after).group(1)
     first = bench.graph_bytes()
     assert in_process(retrain, *bench.flags(random_seed=seed)).status == 0
     assert bench.graph_bytes() == first
+
+
+def test_a_run_that_was_none_is_not_to_be_repeated(bench, in_process):
+    flags = [flag for flag in bench.flags() if 'random_seed' not in flag]
+    for name in os.listdir(bench.models):
+        shutil.rmtree(os.path.join(bench.models, name))
+    ended = in_process(
+        retrain, *flags, '--architecture=mobilenet_0.75_128', '--model_dir=/dev/null'
+    )
+    assert ended.status == 1 and 'To repeat' not in ended.out
 
 
 def test_distortions_train_keep_training_photos_uncached_and_repeat(bench, in_process):
