@@ -215,6 +215,7 @@ def execute(main, flag_values, argv):
     values = copy.deepcopy(flag_values)
     values.set_gnu_getopt(True)
     try:
+        _refuse_spaces(argv[1:])
         arguments = values(argv)[1:]
         main(values, arguments)
     except flags.Error as error:
@@ -310,6 +311,25 @@ def _set_up_logging():
     os.environ.setdefault(_LOG_LEVEL, _ERRORS_ONLY)
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
+
+
+def _refuse_spaces(arguments):
+    """Raises UserError where a space stands beside the = of a flag, as in old tutorials.
+
+    The flag would be empty then, and its value an argument.
+    """
+    if '--' in arguments:
+        arguments = arguments[: arguments.index('--')]
+    for place, (flag, after) in enumerate(zip(arguments, arguments[1:])):
+        name, equals, rest = flag.partition('=')
+        if not re.match('--?[A-Za-z]', name) or rest or after.startswith('-'):
+            continue
+        if equals or after.startswith('='):
+            value = ''.join(arguments[place + 2 : place + 3]) if after == '=' else after.lstrip('=')
+            raise UserError(
+                '%s is followed by a space and %s: write %s, without the space'
+                % (flag, after, shlex.quote('%s=%s' % (name, value)))
+            )
 
 
 def _help(main, flag_values):

@@ -15,6 +15,7 @@ import os
 
 from scripts import command, files, graph_flags
 from scripts.command import flags
+from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
@@ -53,6 +54,12 @@ def _define_flags():
         None,
         'The folder of class-named sub-folders of photos. If not given: the one that the graph was '
         'trained on, or else %s.' % _CLASSIC_IMAGE_DIR,
+    )
+    string(
+        'image_extensions',
+        None,
+        'Which files in it are photos, by their extensions, with commas between them. If not '
+        'given: what the graph says, or else jpg,jpeg.',
     )
     string(
         'split_image_dir',
@@ -146,6 +153,8 @@ def _graph_paths(values, arguments):
 
 def _check_flags(values, paths):
     graph_flags.check(values)
+    if values.image_extensions is not None:
+        extensions_lib.parse(values.image_extensions)
     for name in ('report', 'predictions'):
         path = values[name].value
         if path is None:
@@ -212,7 +221,10 @@ def _dataset(values, graph):
         )
     split = split._replace(**given)
     _check_split(values, split, graph)
-    return photos_lib.load(_image_dir(values, described), split)
+    extensions = described.image_extensions if described else extensions_lib.CLASSIC
+    if values.image_extensions is not None:
+        extensions = extensions_lib.parse(values.image_extensions)
+    return photos_lib.load(_image_dir(values, described), split, extensions)
 
 
 def _check_split(values, split, graph):

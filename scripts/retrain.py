@@ -21,6 +21,7 @@ from scripts import command, files
 from scripts.classifier import checkpoint, summaries
 from scripts.classifier import settings as settings_lib
 from scripts.command import flags
+from scripts.dataset import extensions
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
@@ -53,7 +54,13 @@ def _one_of(name, choices, meaning):
     flags.DEFINE_enum(name, choices[0], choices, meaning, flag_values=FLAGS)
 
 
-_text('image_dir', '', 'The folder of class-named sub-folders of .jpg or .jpeg photos.')
+_text('image_dir', '', 'The folder of class-named sub-folders of photos.')
+_text(
+    'image_extensions',
+    'jpg,jpeg',
+    'Which files in them are photos, by their extensions, in any case, with commas between them: '
+    'some of %s.' % ', '.join(extensions.DECODED),
+)
 _text('output_graph', '/tmp/output_graph.pb', 'Where the trained graph is written.')
 _text(
     'intermediate_output_graphs_dir',
@@ -171,7 +178,7 @@ def main(values, arguments):
     split = split_lib.Split(
         values.testing_percentage, values.validation_percentage, values.split_key
     )
-    dataset = photos_lib.load(values.image_dir, split)
+    dataset = photos_lib.load(values.image_dir, split, extensions.parse(values.image_extensions))
     photos_lib.check_trainable(dataset)
     settings = _settings(values)
     _check_outputs(settings, values, dataset)
@@ -180,12 +187,12 @@ def main(values, arguments):
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.classifier import retraining
 
-    if values.random_seed is None:
-        seed = settings.training.random_seed
-        _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
     with summaries.held(settings.training.summaries_dir):
         trained = retraining.run(settings, dataset)
         failures = _write_the_rest(values, settings, dataset, trained)
+    if values.random_seed is None:
+        seed = settings.training.random_seed
+        _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
         '  %s --graph=%s --labels=%s --image=PHOTO.jpg\n'

@@ -68,6 +68,42 @@ def test_a_wrong_flag_is_one_line(flag_values, capsys, flag, words):
     assert words in err
 
 
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['--layer=', 'Mul:0'], '--layer= is followed by a space and Mul:0: write --layer=Mul:0'),
+        (['here', '--layer=', 'a b', 'c'], "write '--layer=a b', without the space"),
+        (['--steps=', '5'], 'write --steps=5, without the space'),
+        (
+            ['--layer', '=Mul'],
+            '--layer is followed by a space and =Mul: write --layer=Mul, without',
+        ),
+        (['--layer', '=', 'Mul'], 'write --layer=Mul, without the space'),
+        (['-layer=', 'Mul'], 'write -layer=Mul, without the space'),
+    ],
+)
+def test_a_space_beside_the_equals_sign_is_told(flag_values, capsys, arguments, words):
+    flags.DEFINE_string('layer', None, 'The layer.', flag_values=flag_values)
+    assert command.execute(lambda *_: None, flag_values, ['name', *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('name: error: ') and words in line
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['--layer='],
+        ['--layer=', '--flip'],
+        ['--', '--layer=', 'Mul'],
+        ['--layer', 'a=b', '='],
+        ['a='],
+    ],
+)
+def test_an_empty_value_may_stand_before_a_flag_or_the_end(flag_values, arguments):
+    flags.DEFINE_string('layer', None, 'The layer.', flag_values=flag_values)
+    assert command.execute(lambda *_: None, flag_values, ['name', *arguments]) == 0
+
+
 def test_a_persons_mistake_is_one_line(flag_values, capsys):
     def main(_, __):
         raise UserError('found this,\nexpected that')

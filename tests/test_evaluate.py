@@ -201,6 +201,20 @@ def test_the_report_has_its_parts_and_nothing_from_outside(in_process, flags, tm
             assert attributes.get(name, 'data:').startswith('data:')
 
 
+def test_the_surest_mistakes_come_first_on_the_page(in_process, flags, tmp_path):
+    graph = graphs.by_colour(str(tmp_path / 'unsure.pb'), factor=2.0, bias=(0.3, 0.1, 1.2))
+    report = str(tmp_path / 'report.html')
+    assert in_process(evaluate, *flags(graph=graph, report=report)).status == 0
+    with open(report, encoding='utf-8') as file:
+        section = file.read().partition('<ul class="mistakes">')[2].partition('</ul>')[0]
+    shown = re.findall(
+        r'predicted label">(.*?)</dt><dd>([\d.]+)%.*?true label">(.*?)</dt>', section
+    )
+    scores = [float(score) for _, score, _ in shown]
+    assert len(set(scores)) > 3 and scores == sorted(scores, reverse=True)
+    assert all(predicted != true for predicted, _, true in shown)
+
+
 def test_names_are_escaped(in_process, flags, photo_dir, tmp_path):
     folder = tmp_path / '<b>&'
     folder.mkdir()

@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from PIL import Image
 
-from scripts import files, label_image, retrain
+from scripts import evaluate, files, label_image, retrain
 from scripts.classifier import summaries
 from scripts.errors import UserError
 from scripts.graphs import graph_files, search
@@ -135,10 +136,22 @@ def test_the_same_seed_writes_the_same_bytes_cold_warm_and_half_warm(bench, in_p
 def test_without_a_seed_the_line_that_repeats_the_run_is_shown(bench, in_process):
     flags = [flag for flag in bench.flags() if 'random_seed' not in flag]
     ended = in_process(retrain, *flags)
-    seed = re.search(r'add --random_seed=(\d+)', ended.out).group(1)
+    done, _, after = ended.out.partition('Final test accuracy = ')
+    assert 'To repeat this run' not in done
+    seed = re.search(r'\nTo repeat this run to the byte, add --random_seed=(\d+)\n', after).group(1)
     first = bench.graph_bytes()
     assert in_process(retrain, *bench.flags(random_seed=seed)).status == 0
     assert bench.graph_bytes() == first
+
+
+def test_a_run_that_was_none_is_not_to_be_repeated(bench, in_process):
+    flags = [flag for flag in bench.flags() if 'random_seed' not in flag]
+    for name in os.listdir(bench.models):
+        shutil.rmtree(os.path.join(bench.models, name))
+    ended = in_process(
+        retrain, *flags, '--architecture=mobilenet_0.75_128', '--model_dir=/dev/null'
+    )
+    assert ended.status == 1 and 'To repeat' not in ended.out
 
 
 def test_distortions_train_keep_training_photos_uncached_and_repeat(bench, in_process):
@@ -701,3 +714,24 @@ def test_two_runs_do_not_share_summaries(bench, in_process, one_error, monkeypat
     assert [names for _, names, _ in before] == [
         names for _, names, _ in sorted(os.walk(os.path.join(bench.folder, 'summaries')))
     ]
+
+
+def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path):
+    folder = str(tmp_path / 'pngs')
+    for name in pictures.COLOURS:
+        os.makedirs(os.path.join(folder, name))
+        for number in range(20):
+            photo = Image.open(os.path.join(bench.photo_dir, name, '%03d.jpg' % number))
+            photo.save(os.path.join(folder, name, '%03d.PNG' % number))
+    message = one_error(retrain, *bench.flags(image_dir=folder))
+    (flag,) = re.findall(r'--image_extensions=\S+$', message)
+    ended = in_process(retrain, *bench.flags(image_dir=folder), flag)
+    assert ended.status == 0 and ' of 60 bottlenecks found' in ended.out, ended.err
+    assert 'expected some of' in one_error(retrain, *bench.flags(image_extensions='*.png'))
+    # What the graph says of them is followed, and a flag that is given wins.
+    ended = in_process(evaluate, bench.graph, '--category=all')
+    assert ended.status == 0 and re.search(r'macro average.* 60\n', ended.out), ended.err
+    message = one_error(evaluate, bench.graph, '--category=all', '--image_extensions=jpg')
+    assert '60 files end in .png' in message
+    wrong = one_error(evaluate, bench.graph, '--image_extensions=heic')
+    assert 'TensorFlow does not decode heic' in wrong

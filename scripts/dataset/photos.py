@@ -4,13 +4,16 @@ import logging
 import os
 import typing
 
+from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
+from scripts.dataset import listing
 from scripts.dataset import split as split_lib
 from scripts.errors import UserError
 
-EXTENSIONS = ('jpg', 'jpeg', 'JPG', 'JPEG')
-ENDINGS = tuple('.' + extension for extension in EXTENSIONS)
 FEW_PHOTOS = 20
+
+_NAMED = 3  # Of classes that a warning is about, where they are many.
+_LINES = 10  # Up to so many classes have a warning each.
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ class Photo(typing.NamedTuple):
 
 
 class Dataset(typing.NamedTuple):
-    """Labels in order, and photos ordered by category, label, ending and name.
+    """Labels in order, and photos ordered by category, label, extension and name.
 
     With the categories one after the other, each is a slice of the list, and of an array that
     holds a row for each photo.
@@ -41,15 +44,16 @@ class Dataset(typing.NamedTuple):
     extensions: typing.Tuple[str, ...]
 
 
-def load(image_dir, split):
+def load(image_dir, split, extensions=extensions_lib.CLASSIC):
     """Lists the photos below `image_dir` and splits them.
 
     Each sub-folder that holds photos is a class. Hidden files and folders, files with other
-    endings and folders inside of classes are left out.
+    extensions and folders inside of classes are left out.
 
     Args:
       image_dir: the folder, as typed: with BY_PATH its very characters decide the split.
       split: a `Split`.
+      extensions: of the files that are photos, as `extensions.of` gives them.
 
     Returns:
       A `Dataset`.
@@ -57,8 +61,8 @@ def load(image_dir, split):
     Raises:
       UserError: no such folder, no class, or labels that are equal or empty.
     """
-    names = _photo_names(image_dir)
-    labels = _labels(names, image_dir)
+    names = listing.photo_names(image_dir, extensions)
+    labels = _labels(names)
     photos = []
     for index, folder in enumerate(sorted(names)):
         for name in names[folder]:
@@ -72,7 +76,7 @@ def load(image_dir, split):
                 )
             )
     photos.sort(key=lambda photo: split_lib.CATEGORIES.index(photo.category))
-    return Dataset(tuple(labels), tuple(photos), image_dir, split, EXTENSIONS)
+    return Dataset(tuple(labels), tuple(photos), image_dir, split, extensions)
 
 
 def check_trainable(dataset):
@@ -84,7 +88,11 @@ def check_trainable(dataset):
     if len(dataset.labels) < 2:
         raise UserError(
             'there are photos of one class only (%s); expected at least 2 sub-folders of photos, '
-            'one for each class' % dataset.labels[0]
+            'one for each class%s'
+            % (
+                dataset.labels[0],
+                listing.did_you_mean(dataset.image_dir),
+            )
         )
     counts = {category: [0] * len(dataset.labels) for category in split_lib.CATEGORIES}
     for photo in dataset.photos:
@@ -100,107 +108,52 @@ def check_trainable(dataset):
                 'class %s has no training photo, so it could not be learned: add photos to it, or '
                 'lower --testing_percentage and --validation_percentage' % label
             )
-    for index, label in enumerate(dataset.labels):
-        total = sum(counts[category][index] for category in split_lib.CATEGORIES)
-        if total < FEW_PHOTOS:
-            _LOG.warning(
-                'class %s has only %d photos; fewer than %d a class train poorly',
-                label,
-                total,
-                FEW_PHOTOS,
-            )
+    _warn_of_few(dataset.labels, [sum(each) for each in zip(*counts.values())])
     for category in split_lib.CATEGORIES:
         _warn_of_missing(category, counts[category], dataset.labels)
+
+
+def _warn_of_few(labels, totals):
+    few = [(label, total) for label, total in zip(labels, totals) if total < FEW_PHOTOS]
+    if len(few) > _LINES:
+        _LOG.warning(
+            '%s of %s classes have fewer than %d photos, such as %s; so few train poorly',
+            format(len(few), ','),
+            format(len(labels), ','),
+            FEW_PHOTOS,
+            ', '.join('%s (%d)' % each for each in few[:_NAMED]),
+        )
+        return
+    for label, total in few:
+        _LOG.warning(
+            'class %s has only %d photos; fewer than %d a class train poorly',
+            label,
+            total,
+            FEW_PHOTOS,
+        )
 
 
 def _warn_of_missing(category, counts, labels):
     if not any(counts):
         _LOG.warning('no photos for %s at all: that accuracy is left out', category)
         return
-    for label, count in zip(labels, counts):
-        if count == 0:
-            _LOG.warning(
-                'class %s has 0 %s photos (of %d in that category)', label, category, sum(counts)
-            )
-
-
-def _photo_names(image_dir):
-    """Returns a dict from each class folder's name to its list of photo names."""
-    if not image_dir:
-        raise UserError(
-            '--image_dir is not set: give the folder that holds one sub-folder of '
-            'photos for each class'
+    missing = [label for label, count in zip(labels, counts) if count == 0]
+    if len(missing) > _LINES:
+        _LOG.warning(
+            '%s of %s classes have 0 %s photos, such as %s',
+            format(len(missing), ','),
+            format(len(labels), ','),
+            category,
+            ', '.join(missing[:_NAMED]),
         )
-    names, beside = {}, []
-    try:
-        for entry in os.scandir(image_dir):
-            if entry.name.startswith('.'):
-                continue
-            if os.path.isdir(entry.path):  # Not entry.is_dir(), which a loop of links ends.
-                found = _photo_names_in(entry.path)
-                if found:
-                    names[entry.name] = found
-                else:
-                    _LOG.warning(
-                        'folder %s has no photos that end in %s: it is left out',
-                        entry.path,
-                        ', '.join(ENDINGS),
-                    )
-            elif entry.name.endswith(ENDINGS):
-                beside.append(entry.path)
-    except FileNotFoundError:
-        raise UserError('--image_dir=%s: no such folder' % image_dir)
-    except NotADirectoryError:
-        raise UserError(
-            '--image_dir=%s is a file, expected a folder of class-named sub-folders' % image_dir
+        return
+    for label in missing:
+        _LOG.warning(
+            'class %s has 0 %s photos (of %d in that category)', label, category, sum(counts)
         )
-    except OSError as error:
-        raise UserError(
-            '--image_dir=%s: cannot read %s: %s' % (image_dir, error.filename, error.strerror)
-        )
-    _warn_of_others('photos that are in no class folder', beside)
-    return names
 
 
-def _photo_names_in(folder):
-    # The classic order is the file system's. Sorted within each ending, a copy of the folder on
-    # another disk trains the same network from the same seed.
-    files, folders, no_files, others = [], [], [], []
-    for entry in os.scandir(folder):
-        if entry.name.startswith('.'):
-            continue
-        if os.path.isdir(entry.path):
-            folders.append(entry.path)
-        elif not entry.name.lower().endswith(ENDINGS):
-            others.append(entry.path)
-        elif os.path.isfile(entry.path):
-            files.append(entry.name)
-        else:
-            no_files.append(entry.path)
-    _warn_of_others('folders inside of a class folder, with all that is in them', folders)
-    _warn_of_others('links to nothing, or other things that are no files', no_files)
-    _warn_of_others('files that do not end in %s' % ', '.join(ENDINGS), others)
-    return sorted(files, key=lambda name: (_ending_rank(name), name))
-
-
-def _ending_rank(name):
-    for rank, ending in enumerate(ENDINGS):
-        if name.endswith(ending):
-            return rank
-    return len(ENDINGS)  # Other cases, such as .Jpg, come last; the classic script passed them by.
-
-
-def _warn_of_others(what, paths):
-    if paths:
-        _LOG.warning('left out are %d %s, such as %s', len(paths), what, sorted(paths)[0])
-
-
-def _labels(names, image_dir):
-    if not names:
-        raise UserError(
-            '--image_dir=%s has no sub-folder with photos; expected one for each class, with '
-            'photos that end in %s' % (image_dir, ', '.join(ENDINGS))
-        )
+def _labels(names):
     folders = {}
     for folder in sorted(names):
         label = labels_lib.label_of(folder)

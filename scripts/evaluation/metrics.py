@@ -142,11 +142,14 @@ def hardest_labels(confusion, limit):
 
 
 def worst_mistakes(scores, truth, limit):
-    """Returns the rows of up to `limit` photos with a wrong label, the most sure of it first."""
-    given = scores.argmax(axis=1)
-    rows = np.flatnonzero(given != truth)
-    lead = scores[rows, given[rows]] - scores[rows, truth[rows]]
-    return rows[np.argsort(-lead, kind='stable')][:limit]
+    """Returns the rows of up to `limit` photos with a wrong label, the highest score of one first.
+
+    Of equal ones, the lower score of the true label comes first.
+    """
+    predicted = scores.argmax(axis=1)
+    rows = np.flatnonzero(predicted != truth)
+    order = np.lexsort((scores[rows, truth[rows]], -scores[rows, predicted[rows]]))
+    return rows[order][:limit]
 
 
 def _share(part, whole):

@@ -47,7 +47,9 @@ def confusion_matrix(evaluation):
 
 
 def worst_mistakes(evaluation):
-    """Draws the photos with the surest wrong labels, each with its true and its given label.
+    """Draws the photos with the most confident wrong labels, as the page of the report does.
+
+    Each has the score of its predicted label, in orange, and of its true one, in blue.
 
     Returns:
       An RGB Pillow image, or None where there is no mistake.
@@ -64,8 +66,8 @@ def worst_mistakes(evaluation):
         image = thumbnails.load(evaluation.photos[row].path)
         if image is not None:
             sheet.paste(image, (left, top + thumbnails.SIZE - image.height))
-        for line, text in enumerate(_caption(evaluation, row)):
-            drawn = _text(text, _INK, _PAPER)
+        for line, (text, ink) in enumerate(_caption(evaluation, row)):
+            drawn = _text(text, ink, _PAPER)
             drawn = drawn.crop((0, 0, min(drawn.width, thumbnails.SIZE), drawn.height))
             sheet.paste(drawn, (left, top + thumbnails.SIZE + _GAP // 2 + line * _LINE))
     return sheet
@@ -73,10 +75,10 @@ def worst_mistakes(evaluation):
 
 def _caption(evaluation, row):
     scores, labels = evaluation.scores[row], evaluation.labels
-    true, given = evaluation.photos[row].label_index, scores.argmax()
+    true, predicted = evaluation.photos[row].label_index, scores.argmax()
     return [
-        'is %s, %.0f%%' % (labels[true], 100 * scores[true]),
-        'got %s, %.0f%%' % (labels[given], 100 * scores[given]),
+        ('%.0f%% %s, predicted' % (100 * scores[predicted], labels[predicted]), _WRONG),
+        ('%.0f%% %s, true' % (100 * scores[true], labels[true]), _RIGHT),
     ]
 
 

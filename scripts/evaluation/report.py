@@ -217,16 +217,16 @@ def _mistakes(evaluation):
         return '<h2>Worst mistakes</h2>\n<p class="note">None: every photo got its label.</p>'
     cards = []
     for row in rows:
-        photo, given = evaluation.photos[row], scores[row].argmax()
+        photo, predicted = evaluation.photos[row], scores[row].argmax()
         cards.append(
             '<li><div class="photo">%s</div><dl>'
-            '<dt class="wrong" title="given label">%s</dt><dd>%s</dd>'
+            '<dt class="wrong" title="predicted label">%s</dt><dd>%s</dd>'
             '<dt title="true label">%s</dt><dd>%s</dd></dl>'
             '<div class="file" title="%s">%s</div></li>'
             % (
                 _thumbnail(photo),
-                _escape(evaluation.labels[given]),
-                _percent(scores[row, given]),
+                _escape(evaluation.labels[predicted]),
+                _percent(scores[row, predicted]),
                 _escape(evaluation.labels[photo.label_index]),
                 _percent(scores[row, photo.label_index]),
                 _escape(photo.path),
@@ -235,8 +235,9 @@ def _mistakes(evaluation):
         )
     mistakes = int((evaluation.given != evaluation.truth).sum())
     return (
-        '<h2>Worst mistakes</h2>\n<p class="note">%s, the surest first. Scores of '
-        '<span class="key wrong">the label given</span> <span class="key">the true label</span>'
+        '<h2>Worst mistakes</h2>\n<p class="note">%s, the most confident first. Scores of '
+        '<span class="key wrong">the predicted label</span> '
+        '<span class="key">the true label</span>'
         '</p>\n<ul class="mistakes">\n%s\n</ul>'
         % (
             'All %d' % mistakes if mistakes == len(rows) else '%d of %d' % (len(rows), mistakes),

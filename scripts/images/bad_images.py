@@ -9,6 +9,7 @@ import os
 import re
 import struct
 
+from scripts.dataset.extensions import FROM_HEIC
 from scripts.errors import UserError
 
 SKIP, STOP = POLICIES = ('skip', 'stop')
@@ -36,6 +37,7 @@ _FOREIGN = {
     b'<?xml': 'an XML file',
     b'<': 'an HTML page',
 }
+_HEIC = 'a HEIC image'
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # Start of frame, of every coding.
 _PROGRESSIVE_FRAME = 0xC2
 _HUFFMAN_TABLES, _END, _START_OF_SCAN = 0xC4, 0xD9, 0xDA
@@ -134,12 +136,10 @@ def _why_foreign(data, path):
     if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
         kind = 'a WebP image'
     elif data[4:8] == b'ftyp':
-        kind = {b'hei': 'a HEIC image', b'mif': 'a HEIC image', b'avi': 'an AVIF image'}.get(
-            data[8:11], 'a video'
-        )
+        kind = {b'hei': _HEIC, b'mif': _HEIC, b'avi': 'an AVIF image'}.get(data[8:11], 'a video')
     if kind is None:
         return 'is no JPEG, PNG, GIF or BMP: it begins with %r' % data[:_HEAD_BYTES]
-    return 'is %s named %s' % (kind, ending)
+    return 'is %s named %s%s' % (kind, ending, '; ' + FROM_HEIC if kind == _HEIC else '')
 
 
 def _why_too_large(width, height):

@@ -8,6 +8,7 @@ None and only the unpacked graph is checked.
 
 import difflib
 import os
+import re
 import typing
 
 from scripts.errors import UserError
@@ -88,30 +89,66 @@ _SAMPLE_NETWORK = Network(
     pixels=PixelSpec(96, 96, 127.5, 127.5),
 )
 
+_WIDTHS = ('1.0', '0.75', '0.50', '0.25')
 NETWORKS = {
     network.name: network
     for network in [_INCEPTION_V3, _SAMPLE_NETWORK]
     + [
         _mobilenet(width, size, quantized)
-        for width in ('1.0', '0.75', '0.50', '0.25')
+        for width in _WIDTHS
         for size in (224, 192, 160, 128)
         for quantized in (False, True)
     ]
 }
 
 
+_FORM = (
+    'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, with _quantized after it or not, '
+    'inception_v3 or sample'
+)
+# The words that names begin with, and their versions, which some people write.
+_FAMILIES = {'mobilenet': 'v1', 'inception': 'v3', SAMPLE: ''}
+_MOBILENET = re.compile(r'mobilenet_(?:v1_)?([\d.]*\d)_(\d+)(_quantized)?(?:_frozen)?')
+
+
 def find(name):
     """Returns the `Network` that `--architecture` names.
 
     Raises:
-      UserError: there is none; the message holds the nearest names.
+      UserError: there is none; the message holds the nearest names, or the form of all.
     """
-    if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, n=3, cutoff=0.4)
-        near = near or ['inception_v3', 'mobilenet_1.0_224', SAMPLE]
-        raise UserError(
-            '--architecture=%s: no network of that name; did you mean %s? (The form is '
-            'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized], '
-            'inception_v3 or sample.)' % (name, ', '.join(near))
-        )
-    return NETWORKS[name]
+    if name in NETWORKS:
+        return NETWORKS[name]
+    near = _nearest(name)
+    if not near:
+        raise UserError('--architecture=%s: unknown network; expected %s' % (name, _FORM))
+    raise UserError(
+        '--architecture=%s: no network of that name; did you mean %s? (Expected %s.)'
+        % (name, ', '.join(near), _FORM)
+    )
+
+
+def _nearest(name):
+    """Returns the names of networks that a name may stand for; none for one of another family."""
+    name = re.sub(r'[\s-]+', '_', name.lower())
+    spelled = _MOBILENET.fullmatch(name)
+    if spelled:
+        width, size, quantized = spelled.groups('')
+        width = next((each for each in _WIDTHS if _number(width) == float(each)), width)
+        name = 'mobilenet_%s_%s%s' % (width, size, quantized)
+        if name in NETWORKS:
+            return [name]
+    word = re.match(r'([a-z]*?)_?(?:v\d|[^a-z]|$)', name)
+    version = re.search(r'v\d+', name)
+    near = difflib.get_close_matches(word.group(1) if word else '', _FAMILIES, n=1, cutoff=0.85)
+    if not near or version and version.group() != _FAMILIES[near[0]]:
+        return []
+    family = [each for each in NETWORKS if each.startswith(near[0])]
+    return difflib.get_close_matches(name, family, n=3, cutoff=0)
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:  # Two points, say.
+        return None

@@ -91,11 +91,16 @@ def main(values, arguments):
         )
     for folder in folders:
         files.check_folder_writable(folder)
+    wanted = jobs(values)
     with multiprocessing.Pool() as pool:
-        drawn = sum(pool.imap_unordered(write_photo, jobs(values), chunksize=8))
+        drawn = sum(pool.imap_unordered(write_photo, wanted, chunksize=8))
         pool.close()  # Its processes end by themselves: a signal just after a fork can be lost.
         pool.join()
-    print('Drew %d photos in %s' % (drawn, ' and '.join(folders)))
+    where = ' and '.join(folders)
+    if drawn:
+        print('Drew %d photo%s in %s' % (drawn, '' if drawn == 1 else 's', where))
+    else:
+        print('All %d photos are in %s already' % (len(wanted), where))
 
 
 if __name__ == '__main__':

@@ -100,3 +100,10 @@ def test_the_surest_mistakes_come_first():
     truth = np.array([1, 0, 0, 0])
     assert metrics.worst_mistakes(scores, truth, 9).tolist() == [1, 3, 0]
     assert metrics.worst_mistakes(scores, truth, 1).tolist() == [1]
+
+
+def test_how_sure_a_mistake_is_is_the_score_of_the_predicted_label():
+    # The one that leads its true label by most is not the surest.
+    scores = np.array([[0.5, 0.1, 0.4], [0.6, 0.0, 0.4], [0.55, 0.45, 0], [0.6, 0.1, 0.3]])
+    truth = np.array([1, 2, 1, 1])
+    assert metrics.worst_mistakes(scores, truth, 9).tolist() == [3, 1, 2, 0]

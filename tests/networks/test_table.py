@@ -61,13 +61,48 @@ def test_an_entry(name, tmp_path):
 @pytest.mark.parametrize(
     'name, near',
     [
-        ('mobilenet_1.0_244', 'mobilenet_1.0_224'),
+        ('mobilenet_0.5_224', 'mobilenet_0.50_224'),
+        ('mobilenet_1_224', 'mobilenet_1.0_224'),
+        ('mobilenet_1.00_128', 'mobilenet_1.0_128'),
+        ('mobilenet_.25_160_quantized', 'mobilenet_0.25_160_quantized'),
         ('mobilenet_v1_0.25_128', 'mobilenet_0.25_128'),
+        ('mobilenet_v1_1.0_224_frozen', 'mobilenet_1.0_224'),
+        ('MobileNet-0.75-192', 'mobilenet_0.75_192'),
+        ('inceptionv3', 'inception_v3'),
+        ('Inception-v3', 'inception_v3'),
         ('inception', 'inception_v3'),
-        ('zzz', 'sample'),
+        ('incepton_v3', 'inception_v3'),
+        ('samples', 'sample'),
     ],
 )
-def test_another_name_is_told_with_the_nearest(name, near):
-    with pytest.raises(UserError, match='no network of that name') as raised:
+def test_what_another_name_must_mean_is_told(name, near):
+    with pytest.raises(UserError) as raised:
         table.find(name)
-    assert near in str(raised.value)
+    assert '--architecture=%s: no network of that name; did you mean %s?' % (name, near) in str(
+        raised.value
+    )
+
+
+@pytest.mark.parametrize('name', ['mobilenet_1.0_244', 'mobilenet_0.5_200', 'mobilnet_1.0_2224'])
+def test_another_name_is_told_with_the_nearest(name):
+    with pytest.raises(
+        UserError, match='no network of that name; did you mean mobilenet_'
+    ) as raised:
+        table.find(name)
+    words = str(raised.value).partition('?')[0]
+    assert {'mobilenet_1.0_224', 'mobilenet_0.50_192', 'mobilenet_0.50_128'} & set(
+        re.split('[ ,]+', words)
+    )
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('mobilenet_v2_1.0_224', 'mobilenet_v2', 'mobilenet_v3_large', 'MobileNetV2', 'zzz', ''),
+        *('resnet50', 'resnet_v1_50', 'vgg16', 'inception_v4', 'inception_v1', 'efficientnet-b0'),
+        *('inception_resnet_v2', 'nasnet_mobile', 'densenet121', 'xception'),
+    ],
+)
+def test_an_unknown_network_is_not_taken_for_another(name):
+    with pytest.raises(UserError, match='=%s: unknown network; expected .* or sample$' % name):
+        table.find(name)

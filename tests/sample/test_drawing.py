@@ -72,10 +72,13 @@ def test_draws_folders_and_held_out_photos_once(tmp_path, capsys):
     before = _files(tmp_path)
     os.remove(str(photos / 'rose' / 'rose_002.jpg'))
     assert _run(*arguments) == 0
-    assert 'Drew 1 photos' in capsys.readouterr().out
+    assert 'Drew 1 photo in ' in capsys.readouterr().out
     after = _files(tmp_path)
     assert set(after) == set(before)
     assert [name for name in after if after[name] != before[name]] == ['photos/rose/rose_002.jpg']
+    assert _run(*arguments) == 0
+    out = capsys.readouterr().out
+    assert out == 'All 15 photos are in %s and %s already\n' % (photos, held_out)
 
 
 def test_same_seed_same_bytes(tmp_path):

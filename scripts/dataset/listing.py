@@ -1,0 +1,201 @@
+"""The photos of a folder, by class; and what to say where a folder is not as expected."""
+
+import collections
+import logging
+import os
+import shlex
+
+from scripts.dataset import extensions as extensions_lib
+from scripts.errors import UserError
+
+# How far the right folder is looked for below one without classes.
+_DEPTH, _MOST_FOLDERS, _SUGGESTIONS = 3, 1000, 3
+_ENOUGH_CLASSES = 2
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Seen:
+    """What a folder holds besides photos of classes.
+
+    beside: paths of photos that stand in no class folder.
+    others: a dict from extension, in lower case, to paths of files with another one than wanted.
+    left_out: a dict from what else is left out to its paths.
+    """
+
+    def __init__(self):
+        self.beside = []
+        self.others = collections.defaultdict(list)
+        self.left_out = collections.defaultdict(list)
+
+
+def photo_names(image_dir, extensions):
+    """Returns a dict from each class folder's name to its list of photos' names, in order.
+
+    What is left out is a warning, one for each kind.
+
+    Args:
+      image_dir: the folder of class folders.
+      extensions: as of `extensions.of`.
+
+    Raises:
+      UserError: no such folder, or none with photos in it.
+    """
+    if not image_dir:
+        raise UserError(
+            '--image_dir is not set: give the folder that holds one sub-folder of '
+            'photos for each class'
+        )
+    names, seen = {}, _Seen()
+    try:
+        for entry in _visible(image_dir):
+            if os.path.isdir(entry.path):  # Not entry.is_dir(), which a loop of links ends.
+                found = _names_in(entry.path, extensions, seen)
+                if found:
+                    names[entry.name] = found
+            elif _is_decoded(entry.name):
+                seen.beside.append(entry.path)
+    except FileNotFoundError:
+        raise UserError('--image_dir=%s: no such folder' % image_dir)
+    except NotADirectoryError:
+        raise UserError(
+            '--image_dir=%s is a file, expected a folder of class-named sub-folders' % image_dir
+        )
+    except OSError as error:
+        raise UserError(
+            '--image_dir=%s: cannot read %s: %s' % (image_dir, error.filename, error.strerror)
+        )
+    if not names:
+        raise UserError(
+            '--image_dir=%s has no sub-folder with photos that end in %s%s'
+            % (
+                image_dir,
+                extensions_lib.listed(extensions),
+                _advice(image_dir, extensions, seen) or '; expected one for each class',
+            )
+        )
+    _warn(extensions, seen)
+    return names
+
+
+def did_you_mean(image_dir):
+    """Returns '; did you mean --image_dir=...?' with folders of classes below one, or ''."""
+    return _question(_folders_of_classes(image_dir))
+
+
+def _names_in(folder, extensions, seen):
+    # The classic order is the file system's. Sorted within each extension, a copy of the folder on
+    # another disk trains the same network from the same seed.
+    names = []
+    for entry in _visible(folder):
+        if os.path.isdir(entry.path):
+            seen.left_out['folders inside of a class folder, with all that is in them'].append(
+                entry.path
+            )
+        elif extensions_lib.rank(entry.name, extensions) is None:
+            extension = extensions_lib.of_file(entry.name).lower()
+            seen.others[extension].append(entry.path)
+        elif os.path.isfile(entry.path):
+            names.append(entry.name)
+        else:
+            seen.left_out['links to nothing, or other things that are no files'].append(entry.path)
+    if not names:
+        wanted = extensions_lib.listed(extensions)
+        seen.left_out['folders without photos that end in ' + wanted].append(folder)
+    return sorted(names, key=lambda name: (extensions_lib.rank(name, extensions), name))
+
+
+def _warn(extensions, seen):
+    """Warns of what is left out, in one line for each kind."""
+    left_out = collections.defaultdict(
+        list, {(key, ''): seen.left_out[key] for key in seen.left_out}
+    )
+    left_out['photos that are in no class folder', ''] = seen.beside
+    for extension, paths in seen.others.items():
+        if extension in extensions_lib.DECODED:
+            flag = extensions_lib.flag_for(extensions, [extension])
+            kind = 'files that end in .' + extension, '; %s takes them' % flag
+        elif extension in extensions_lib.FOREIGN:
+            kind = extension.upper() + ' files', '; ' + extensions_lib.how_to_convert(extension)
+        else:
+            kind = 'files that do not end in ' + extensions_lib.listed(extensions), ''
+        left_out[kind] += paths
+    for (what, advice), paths in sorted(left_out.items()):
+        if paths:
+            _LOG.warning('left out: %s (%d), such as %s%s', what, len(paths), min(paths), advice)
+
+
+def _advice(image_dir, extensions, seen):
+    """Returns what to do about a folder without classes, as the end of a sentence, or None."""
+    if seen.beside:
+        return _advice_on_photos(image_dir, len(seen.beside))
+    decoded = [each for each in seen.others if each in extensions_lib.DECODED]
+    if decoded:
+        return '; %s files end in %s: take them by %s' % (
+            sum(len(seen.others[each]) for each in decoded),
+            ' or '.join('.' + each for each in sorted(decoded)),
+            extensions_lib.flag_for(extensions, decoded),
+        )
+    foreign = [each for each in seen.others if each in extensions_lib.FOREIGN]
+    if foreign:
+        most = max(foreign, key=lambda each: len(seen.others[each]))
+        count, how = len(seen.others[most]), extensions_lib.how_to_convert(most)
+        return '; %d files are %s: %s' % (count, most.upper(), how)
+    return did_you_mean(image_dir) or None
+
+
+def _advice_on_photos(image_dir, count):
+    above = os.path.dirname(image_dir.rstrip(os.sep))
+    if os.path.basename(image_dir.rstrip(os.sep)) in (os.curdir, os.pardir):
+        above = os.path.join(image_dir, os.pardir)
+    if os.path.normpath(image_dir) == os.curdir:
+        above = os.pardir
+    above = above or os.curdir
+    if _has_classes(above):
+        return _question([above])
+    return (
+        '; expected one for each class, and %d photos stand in it directly: put those of each '
+        'class into one' % count
+    )
+
+
+def _question(folders):
+    if not folders:
+        return ''
+    flags = ['--image_dir=' + shlex.quote(folder) for folder in folders]
+    return '; did you mean %s?' % ' or '.join(
+        [', '.join(flags[:-1])] * (len(flags) > 1) + flags[-1:]
+    )
+
+
+def _has_classes(folder):
+    """Returns whether a folder has sub-folders of photos."""
+    return folder in _folders_of_classes(folder, depth=1)
+
+
+def _folders_of_classes(top, depth=_DEPTH):
+    """Returns the first few folders, at most so deep, that have several sub-folders of photos."""
+    classes, waiting = collections.Counter(), collections.deque([(top, 0)])
+    for _ in range(_MOST_FOLDERS):
+        if not waiting:
+            break
+        folder, level = waiting.popleft()
+        try:
+            entries = sorted(_visible(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        if level and any(_is_decoded(entry.name) for entry in entries):
+            classes[os.path.dirname(folder)] += 1
+        elif level <= depth:
+            waiting.extend((each.path, level + 1) for each in entries if os.path.isdir(each.path))
+    found = [folder for folder, count in classes.items() if count >= _ENOUGH_CLASSES]
+    return sorted(found)[:_SUGGESTIONS]
+
+
+def _visible(folder):
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith('.')]
+
+
+def _is_decoded(name):
+    return extensions_lib.of_file(name).lower() in extensions_lib.DECODED
