@@ -21,6 +21,8 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.errors import UserError
 from scripts.evaluation import selection, text
+from scripts.images import exif
+from scripts.images.settings import APPLY, IGNORE
 
 _LOG = logging.getLogger('scripts.evaluate')  # Not __name__: that is __main__ here.
 
@@ -123,6 +125,8 @@ def main(values, arguments):
         + [('the photo', photo.path) for photo in dataset.photos],
     )
     counted = selection.count(dataset, values.category, photos)
+    rotations = {graph.graph_input.pixels.exif_rotation for graph in graphs}
+    exif.report_rotated([photo.path for photo in photos], IGNORE if IGNORE in rotations else APPLY)
     evaluations = [evaluating.evaluate(*graph.ends, graph.labels, photos) for graph in graphs]
     if len(graphs) > 1:
         compared = [

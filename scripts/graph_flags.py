@@ -10,10 +10,18 @@ import typing
 from scripts.command import flags
 from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
+from scripts.images.settings import EXIF_ROTATIONS
 
 _LOG = logging.getLogger(__name__)
 
-_PIXELS = ('height', 'width', 'mean', 'std')
+# The flags that give fields of `PixelSpec`.
+_PIXELS = {
+    'input_height': 'height',
+    'input_width': 'width',
+    'input_mean': 'mean',
+    'input_std': 'std',
+    'exif_rotation': 'exif_rotation',
+}
 _GRAPH, _LABELS = '_graph.pb', '_labels.txt'
 
 
@@ -63,6 +71,14 @@ def define(flag_values):
             meaning + '; if not given, 127.5 where the graph is fed at input, 128 at Mul.',
             flag_values=flag_values,
         )
+    flags.DEFINE_enum(
+        'exif_rotation',
+        None,
+        EXIF_ROTATIONS,
+        'Whether JPEGs are turned as their EXIF asks; if not given, as in the training of the '
+        'graph where it says so, or else not.',
+        flag_values=flag_values,
+    )
     flags.DEFINE_string(
         'labels',
         'tf_files/retrained_labels.txt',
@@ -109,8 +125,8 @@ def read(values, path, data):
     described = description_lib.find(graph_def)
     description = described and described.description
     graph_input = graph_input_lib.read_off(graph_def, values.input_layer, description)
-    given = {name: values['input_' + name].value for name in _PIXELS}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {field: values[flag].value for flag, field in _PIXELS.items()}
+    given = {field: value for field, value in given.items() if value is not None}
     if description is None and not {'mean', 'std'} <= set(given):
         graph_input_lib.warn_of_guess(graph_input)
     graph_input = graph_input._replace(pixels=graph_input.pixels._replace(**given))
@@ -152,9 +168,9 @@ def _warn_of_contradictions(graph_input, described, given):
     """Warns where what flags say of the input is not what the graph says."""
     said = dict(zip(graph_input.pixels._fields, described[1:]))
     different = [
-        '--input_%s=%g (described: %s)' % (name, value, said[name])
-        for name, value in given.items()
-        if value != said[name]
+        '--%s=%s (described: %s)' % (flag, given[field], said[field])
+        for flag, field in _PIXELS.items()
+        if given.get(field, said[field]) != said[field]
     ]
     if graph_input.name != described.name:
         different.insert(0, '--input_layer=%s (described: %s)' % (graph_input.name, described.name))

@@ -17,6 +17,7 @@ from scripts.command import flags
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
+from scripts.images import exif
 from scripts.progress import Progress
 
 FLAGS = flags.FlagValues()
@@ -78,6 +79,7 @@ def _label_one(values, graph, path):
     """Prints the labels of one photo the classic way."""
     from scripts.classifier import labelling
 
+    exif.report_rotated([path], graph.graph_input.pixels.exif_rotation)
     scores = labelling.score(*graph.ends, path)
     _check_label_count(graph, scores.values)
     print('\nEvaluation time (1-image): %.3fs\n' % scores.seconds)
@@ -89,6 +91,7 @@ def _label_many(values, graph, paths):
     """Writes the labels of photos in the format and to the place that the flags say."""
     from scripts.classifier import labelling
 
+    exif.report_rotated(paths, graph.graph_input.pixels.exif_rotation)
     photos = []
     with Progress('Labelling', len(paths), 'photos') as progress:
         for group, scores, readable in labelling.score_many(*graph.ends, paths):

@@ -26,8 +26,8 @@ from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.errors import UserError
-from scripts.images import bad_images
-from scripts.images.settings import Distortions
+from scripts.images import bad_images, exif
+from scripts.images.settings import EXIF_ROTATIONS, Distortions
 from scripts.networks import table
 
 _LOG = logging.getLogger('scripts.retrain')  # Not __name__: that is __main__ here.
@@ -107,6 +107,12 @@ _one_of(
     'What to do with a photo that cannot be read: skip names it and leaves it out, stop ends the '
     'run with its name.',
 )
+_one_of(
+    'exif_rotation',
+    EXIF_ROTATIONS,
+    'Whether JPEGs are taken as they are stored, as in the classic script, or turned as their EXIF '
+    'asks.',
+)
 _text(
     'architecture',
     'inception_v3',
@@ -182,6 +188,7 @@ def main(values, arguments):
     photos_lib.check_trainable(dataset)
     settings = _settings(values)
     _check_outputs(settings, values, dataset)
+    exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -236,7 +243,9 @@ def _show_mistakes(values, dataset, tested):
     from scripts.evaluation import curves, report, tensorboard
     from scripts.evaluation.evaluating import Evaluation
 
-    evaluation = Evaluation(dataset.labels, tested.photos, tested.scores)
+    evaluation = Evaluation(
+        dataset.labels, tested.photos, tested.scores, exif_rotation=values.exif_rotation
+    )
     tensorboard.write(
         evaluation,
         os.path.join(values.summaries_dir, split_lib.TESTING),
@@ -291,8 +300,10 @@ def _settings(values):
         training = training._replace(random_seed=checkpoint.random_seed(training.checkpoint_path))
     if training.random_seed is None:
         training = training._replace(random_seed=random.SystemRandom().randrange(_SEEDS))
+    network = table.find(values.architecture)
+    pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
     return settings_lib.Retraining(
-        network=table.find(values.architecture),
+        network=network._replace(pixels=pixels),
         model_dir=values.model_dir,
         bottleneck_dir=values.bottleneck_dir,
         distortions=Distortions(

@@ -5,6 +5,8 @@ import os
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tests.images import exif_kinds
+
 COLOURS = {'Blue-Ones': (30, 60, 200), 'green': (40, 180, 60), 'Red': (210, 40, 30)}
 LABELS = ['blue ones', 'red', 'green']  # In the order of the folders' names, capitals first.
 
@@ -31,3 +33,15 @@ def draw_classes(folder, count, ending='.jpg'):
                 1000 * number + index,
             )
     return folder
+
+
+def rotated_copy(folder, copy):
+    """Copies a folder of classes of JPEGs, each of which asks to be turned; returns the copy."""
+    for name in sorted(os.listdir(folder)):
+        os.makedirs(os.path.join(copy, name))
+        for file_name in sorted(os.listdir(os.path.join(folder, name))):
+            with open(os.path.join(folder, name, file_name), 'rb') as file:
+                data = exif_kinds.with_segments(exif_kinds.exif(6), jpeg=file.read())
+            with open(os.path.join(copy, name, file_name), 'wb') as file:
+                file.write(data)
+    return copy

@@ -173,6 +173,25 @@ def test_unreadable_photos_are_left_out_and_counted(in_process, flags, photo_dir
     assert '1 that cannot be read' in page_at(report).text
 
 
+def test_the_report_shows_photos_as_the_graph_saw_them(in_process, flags, photo_dir, tmp_path):
+    rotated = pictures.rotated_copy(photo_dir, str(tmp_path / 'rotated'))
+    for given, size in (({}, ('48', '40')), ({'exif_rotation': 'apply'}, ('40', '48'))):
+        report = str(tmp_path / 'report.html')
+        ended = in_process(evaluate, *flags(image_dir=rotated, report=report, **given))
+        assert ended.status == 0, ended.err
+        assert ('72 of 72 photos carry an EXIF rotation' in ended.err) == (not given)
+        images = page_at(report).all('img')
+        assert images and {(each['width'], each['height']) for each in images} == {size}
+
+
+def test_several_graphs_tell_of_rotations_once(in_process, flags, photo_dir, tmp_path):
+    rotated = pictures.rotated_copy(photo_dir, str(tmp_path / 'rotated'))
+    graph = [flag[len('--graph=') :] for flag in flags() if flag.startswith('--graph=')] * 2
+    ended = in_process(evaluate, *(graph + flags(graph=None, image_dir=rotated)))
+    assert ended.status == 0, ended.err
+    assert ended.err.count('EXIF rotation') == 1
+
+
 def test_no_probabilities_are_a_warning(in_process, flags, tmp_path):
     graph = graphs.by_colour(str(tmp_path / 'logits.pb'), output='logits')
     ended = in_process(evaluate, *flags(graph=graph))

@@ -13,7 +13,7 @@ from PIL import Image
 from scripts import label_image
 from scripts.graphs import graph_files
 from tests.conftest import NO_LOCALE
-from tests.images import photo_kinds
+from tests.images import exif_kinds, photo_kinds
 
 CLASSIC_FLAGS = [
     'image',
@@ -116,6 +116,37 @@ def test_a_flag_that_is_given_wins_zero_and_fractions_included(says, files):
 )
 def test_layers_go_by_node_or_tensor_name(says, layers):
     assert says(**layers) == near(20, 30, MOBILENET)
+
+
+@pytest.fixture
+def rotated(tmp_path):
+    """The path of a photo that asks to be turned, and the red of its corner: as stored, turned."""
+    path = tmp_path / 'rotated.jpg'
+    path.write_bytes(exif_kinds.rotated(6))
+    stored = np.array(exif_kinds.PHOTO)[..., 0] / 127.5 - 1
+    return str(path), stored[0, 0], stored[-1, 0]
+
+
+def test_a_photo_is_turned_as_its_exif_asks_where_that_is_wanted(says, rotated):
+    path, stored, turned = rotated
+    assert abs(stored - turned) > 0.3
+    for changes, expected in (
+        ({}, stored),
+        ({'exif_rotation': 'ignore'}, stored),
+        ({'exif_rotation': 'apply'}, turned),
+    ):
+        assert says(image=path, **changes)[2] == pytest.approx(expected, abs=0.05)
+
+
+def test_a_rotation_that_is_not_applied_is_told_on_standard_error(in_process, files, rotated):
+    classic = in_process(label_image, *arguments(files, image=rotated[0]))
+    assert classic.err.startswith('WARNING: the photo carries an EXIF rotation, which is not')
+    assert classic.err.count('\n') == 1 and len(classic.out.splitlines()) == 6
+    applied = in_process(label_image, *arguments(files, image=rotated[0], exif_rotation='apply'))
+    assert applied.status == 0 and applied.err == ''
+    both = '--image=%s,%s' % (rotated[0], files['image'])
+    many = in_process(label_image, both, *without_image(files))
+    assert '1 of 2 photos carry an EXIF rotation' in many.err
 
 
 def test_the_five_best_are_printed_best_first(in_process, files, tmp_path):

@@ -179,6 +179,43 @@ def test_distortions_train_keep_training_photos_uncached_and_repeat(bench, in_pr
     assert 10 < cached < 45  # Of 72 photos: about two fifths, those to validate and test with.
 
 
+def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_process, one_error):
+    photos = pictures.rotated_copy(bench.photo_dir, os.path.join(bench.folder, 'rotated'))
+    cached = os.path.join(bench.folder, 'bottlenecks', 'Red', '003.jpg_%s%s.txt')
+    checkpoint = os.path.join(bench.folder, 'checkpoint')
+    flags = dict(image_dir=photos, how_many_training_steps=3, checkpoint_path=checkpoint)
+    ended = in_process(retrain, *bench.flags(**flags))
+    assert '72 of 72 photos carry an EXIF rotation, which is not applied' in ended.err
+    classic = files.read(cached % (NAME, ''), 'bottleneck')
+    message = one_error(retrain, *bench.flags(exif_rotation='apply', resume=True, **flags))
+    assert 'other exif_rotation' in message
+
+    saved_model = os.path.join(bench.folder, 'serving', '1')
+    flags.update(exif_rotation='apply', saved_model_dir=saved_model)
+    ended = in_process(retrain, *bench.flags(**flags))
+    assert ended.status == 0 and 'EXIF' not in ended.err
+    assert '0 of 72 bottlenecks found' in ended.out
+    assert '72 of 72 bottlenecks found' in in_process(retrain, *bench.flags(**flags)).out
+    assert files.read(cached % (NAME, ''), 'bottleneck') == classic
+    assert files.read(cached % (NAME, '_exif'), 'bottleneck') != classic
+    assert sorted(os.listdir(os.path.join(bench.folder, 'bottlenecks'))) == [
+        'Blue-Ones',
+        'Red',
+        'green',
+        NAME + '.values',
+        NAME + '_exif.values',
+    ]
+    saved = files.read(os.path.join(saved_model, 'saved_model.pb'), 'SavedModel')
+    assert b'ReverseV2' in saved
+
+    labelled = ['--graph=' + bench.graph, os.path.join(photos, 'Red', '003.jpg')]
+    followed = in_process(label_image, *labelled)
+    assert followed.status == 0 and followed.err == ''
+    contradicted = in_process(label_image, '--exif_rotation=ignore', *labelled)
+    assert 'win: --exif_rotation=ignore (described: apply)' in contradicted.err
+    assert 'the photo carries an EXIF rotation' in contradicted.err
+
+
 def test_distorted_training_takes_the_whole_category(bench, in_process):
     ended = in_process(
         retrain, *bench.flags(flip_left_right=True, train_batch_size=-1, how_many_training_steps=2)

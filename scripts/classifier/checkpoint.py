@@ -107,6 +107,7 @@ def identity(settings, pretrained, dataset):
         labels=list(dataset.labels),
         photos=hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
         network=pretrained.sha256,
+        exif_rotation=settings.network.pixels.exif_rotation,
         distortions=list(settings.distortions),
     )
 

@@ -18,6 +18,7 @@ from scripts.errors import UserError
 from scripts.graphs import description, graph_files
 from scripts.images import stream
 from scripts.images.graph_input import GraphInput
+from scripts.images.settings import APPLY
 from scripts.networks import pretrained as pretrained_lib
 
 _LOG = logging.getLogger(__name__)
@@ -144,9 +145,9 @@ def _graph_input(settings):
 def _examples(settings, pretrained, dataset):
     """Returns a dict from category to `Examples`."""
     network = settings.network
-    cache = Cache(
-        settings.bottleneck_dir, network.name, pretrained.sha256, network.bottleneck_length
-    )
+    # Bottlenecks of turned photos stand beside the classic ones, never in their place.
+    name = network.name + ('_exif' if network.pixels.exif_rotation == APPLY else '')
+    cache = Cache(settings.bottleneck_dir, name, pretrained.sha256, network.bottleneck_length)
     photos = dataset.photos
     distorted = 0
     if settings.distortions.wanted():

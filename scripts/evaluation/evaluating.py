@@ -13,6 +13,7 @@ from scripts.errors import UserError
 from scripts.evaluation import metrics
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
+from scripts.images.settings import IGNORE
 from scripts.progress import Progress
 
 _TIMED_RUNS = 10
@@ -28,12 +29,14 @@ class Evaluation(typing.NamedTuple):
     photos: `Photo`, those that can be read; a label_index counts in `labels`.
     scores: float32 `[photos, labels]`.
     unreadable: how many more photos there were that cannot be read.
+    exif_rotation: as in `settings.PixelSpec`: what the graph saw.
     """
 
     labels: typing.Sequence[str]
     photos: typing.Sequence[Photo]
     scores: np.ndarray
     unreadable: int = 0
+    exif_rotation: str = IGNORE
 
     @property
     def truth(self):
@@ -85,7 +88,9 @@ def evaluate(graph_def, graph_input, output_name, labels, photos):
         _LOG.warning('%d of %d photos cannot be read and are left out', unreadable, len(photos))
     _check_scores(scores[readable], output_name)
     kept = [photo for photo, keep in zip(photos, readable) if keep]
-    return Evaluation(tuple(labels), kept, scores[readable], unreadable)
+    return Evaluation(
+        tuple(labels), kept, scores[readable], unreadable, graph_input.pixels.exif_rotation
+    )
 
 
 def milliseconds_a_photo(graph_def, graph_input, output_name):

@@ -63,7 +63,7 @@ def worst_mistakes(evaluation):
     sheet = Image.new('RGB', (columns * width + _GAP, lines * height + _GAP), _PAPER)
     for place, row in enumerate(rows):
         left, top = _GAP + place % columns * width, _GAP + place // columns * height
-        image = thumbnails.load(evaluation.photos[row].path)
+        image = thumbnails.load(evaluation.photos[row].path, evaluation.exif_rotation)
         if image is not None:
             sheet.paste(image, (left, top + thumbnails.SIZE - image.height))
         for line, (text, ink) in enumerate(_caption(evaluation, row)):

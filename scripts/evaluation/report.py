@@ -224,7 +224,7 @@ def _mistakes(evaluation):
             '<dt title="true label">%s</dt><dd>%s</dd></dl>'
             '<div class="file" title="%s">%s</div></li>'
             % (
-                _thumbnail(photo),
+                _thumbnail(photo, evaluation.exif_rotation),
                 _escape(evaluation.labels[predicted]),
                 _percent(scores[row, predicted]),
                 _escape(evaluation.labels[photo.label_index]),
@@ -246,8 +246,8 @@ def _mistakes(evaluation):
     )
 
 
-def _thumbnail(photo):
-    image = thumbnails.load(photo.path)
+def _thumbnail(photo, exif_rotation):
+    image = thumbnails.load(photo.path, exif_rotation)
     if image is None:
         return 'no picture'
     return '<img src="data:image/jpeg;base64,%s" width="%d" height="%d" alt="%s">' % (

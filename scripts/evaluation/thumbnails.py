@@ -5,23 +5,41 @@ import logging
 
 from PIL import Image
 
+from scripts.images import exif
+from scripts.images.settings import APPLY, IGNORE
+
 SIZE = 160  # Pixels, the longer side.
+
+# By EXIF orientation, what turns a photo upright.
+_TURNS = {
+    2: Image.FLIP_LEFT_RIGHT,
+    3: Image.ROTATE_180,
+    4: Image.FLIP_TOP_BOTTOM,
+    5: Image.TRANSPOSE,
+    6: Image.ROTATE_270,
+    7: Image.TRANSVERSE,
+    8: Image.ROTATE_90,
+}
 
 _LOG = logging.getLogger(__name__)
 
 
-def load(path):
+def load(path, exif_rotation=IGNORE):
     """Returns a photo as a small RGB Pillow image, or None, with a warning, where Pillow cannot.
 
-    As for the network, the rotation that EXIF asks for is not applied: what lies on its side here
-    lay on its side there.
+    It shows what the network saw: what lies on its side here lay on its side there.
+
+    Args:
+      path: the photo's.
+      exif_rotation: as in `settings.PixelSpec`.
     """
     try:
         with Image.open(path) as image:
             image.draft('RGB', (2 * SIZE, 2 * SIZE))  # A JPEG is decoded no larger than needed.
             small = image.convert('RGB')
             small.thumbnail((SIZE, SIZE), Image.LANCZOS)
-            return small
+        turn = _TURNS.get(exif.orientation(path)) if exif_rotation == APPLY else None
+        return small if turn is None else small.transpose(turn)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         _LOG.warning('no thumbnail of %s: %s', path, error)
         return None

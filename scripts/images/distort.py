@@ -31,7 +31,7 @@ def load(path_tensor, draw_tensor, distortions, spec):
     Returns:
       float32 tensor `[spec.height, spec.width, 3]`, normalized.
     """
-    image = pixels.decode(pixels.read(path_tensor))
+    image = pixels.decode(pixels.read(path_tensor), spec.exif_rotation)
     return pixels.normalize(distort(image, draw_tensor, distortions, spec), spec)
 
 

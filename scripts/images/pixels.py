@@ -1,23 +1,26 @@
 """From encoded photos to what a network is fed: decode, resize, normalize."""
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.images import bad_images
+from scripts.images import bad_images, rotation
+from scripts.images.settings import APPLY, IGNORE
 
 _GIF = b'GIF8'
 # Where a PNG holds its width and height, and a BMP its bits a pixel.
 _PNG_SIZE, _BMP_BITS = 16, 28
 
 
-def decode(contents_tensor):
+def decode(contents_tensor, exif_rotation=IGNORE):
     """Decodes an encoded photo: JPEG, PNG, GIF (the first frame) or BMP, whatever its name ends in.
 
     Args:
       contents_tensor: scalar string.
+      exif_rotation: APPLY: a JPEG is turned as its EXIF asks. IGNORE: it is taken as it is stored,
+        as the classic script does. The eXIf chunk that a PNG may have is never looked at.
 
     Returns:
-      uint8 tensor `[height, width, 3]`, RGB. The rotation that EXIF asks for is not applied:
-      pretrained networks and cached bottlenecks are the classic ones, made without it.
+      uint8 tensor `[height, width, 3]`, RGB.
     """
     is_bmp = _starts_with(contents_tensor, b'BM')
     bits_tensor = tf.strings.substr(_head(contents_tensor, _BMP_BITS + 1), _BMP_BITS, 1)
@@ -32,7 +35,7 @@ def decode(contents_tensor):
             (_starts_with(contents_tensor, _GIF), lambda: tf.image.decode_gif(contents_tensor)[0]),
             (_starts_with(contents_tensor, b'\x89PNG'), lambda: _decode_png(contents_tensor)),
         ],
-        lambda: tf.image.decode_jpeg(contents_tensor, channels=3),
+        lambda: _decode_jpeg(contents_tensor, exif_rotation),
     )
     image_tensor.set_shape([None, None, 3])
     return image_tensor
@@ -63,6 +66,13 @@ def _head(contents_tensor, count):
     TensorFlow's substr takes the whole process down where it begins behind the end.
     """
     return tf.strings.join([tf.strings.substr(contents_tensor, 0, count), bytes(count)])
+
+
+def _decode_jpeg(contents_tensor, exif_rotation):
+    image_tensor = tf.image.decode_jpeg(contents_tensor, channels=3)
+    if exif_rotation == APPLY:
+        image_tensor = rotation.upright(image_tensor, contents_tensor)
+    return image_tensor
 
 
 def _decode_png(contents_tensor):
@@ -96,7 +106,7 @@ def resize(image_tensor, height, width):
 
 def normalize(image_tensor, spec):
     """Returns float32 `(image - mean) / std` of an image or a batch of images, same shape."""
-    return (image_tensor - spec.mean) * (1.0 / spec.std)
+    return (image_tensor - np.asarray(spec.mean)) * (1.0 / np.asarray(spec.std))
 
 
 def from_contents(contents_tensor, spec):
@@ -109,7 +119,8 @@ def from_contents(contents_tensor, spec):
     Returns:
       float32 tensor `[spec.height, spec.width, 3]`, normalized.
     """
-    image_tensor = resize(decode(contents_tensor), spec.height, spec.width)
+    image_tensor = decode(contents_tensor, spec.exif_rotation)
+    image_tensor = resize(image_tensor, spec.height, spec.width)
     return normalize(image_tensor, spec)
 
 

@@ -8,13 +8,14 @@ IGNORE, APPLY = EXIF_ROTATIONS = ('ignore', 'apply')
 class PixelSpec(typing.NamedTuple):
     """What a network is fed: `(pixel - mean) / std` at `height` x `width`, RGB, float32.
 
-    exif_rotation: APPLY where photos are rotated first as their EXIF data asks, else IGNORE.
+    mean, std: one number, or one for each of red, green and blue.
+    exif_rotation: APPLY where a JPEG is turned first as its EXIF asks, else IGNORE.
     """
 
     height: int
     width: int
-    mean: float
-    std: float
+    mean: typing.Union[float, typing.Tuple[float, float, float]]
+    std: typing.Union[float, typing.Tuple[float, float, float]]
     exif_rotation: str = IGNORE
 
 

@@ -14,7 +14,9 @@ from scripts.errors import UserError
 from scripts.graphs.session import open_session
 from scripts.images import graph_input as graph_input_lib
 from scripts.images import pixels
+from scripts.images.settings import APPLY
 from tests import stand_ins
+from tests.images import exif_kinds
 
 OUTPUT = 'MobilenetV1/Predictions/Softmax'
 LABELS = ['a', 'b', 'c', 'd']
@@ -68,6 +70,30 @@ def test_a_saved_model_gives_the_scores_of_encoded_photos(saved_model, paths, sc
     np.testing.assert_allclose(given['scores'], scores, atol=1e-5)
     np.testing.assert_allclose(one['scores'], scores[:1], atol=1e-5)
     assert given['labels'].tolist() == [[label.encode() for label in LABELS]] * 50
+
+
+def test_a_saved_model_turns_photos_where_the_training_did(graph_def, tmp_path):
+    graph_input = graph_input_lib.read_off(graph_def)
+    turning = graph_input._replace(pixels=graph_input.pixels._replace(exif_rotation=APPLY))
+    contents = [exif_kinds.rotated(orientation) for orientation in range(1, 9)]
+    path = tmp_path / 'photo.jpg'
+    scores = []
+    for photo in contents:
+        path.write_bytes(photo)
+        scores.append(labelling.score(graph_def, turning, OUTPUT, str(path)).values)
+    assert (np.abs(np.array(scores) - scores[0]).max(axis=1)[1:] > 1e-3).all()
+    given = {}
+    for each in (graph_input, turning):
+        folder = str(tmp_path / each.pixels.exif_rotation)
+        export.write_saved_model(graph_def, each, OUTPUT, LABELS, folder)
+        with tf.Session(graph=tf.Graph()) as session:
+            meta_graph = tf.saved_model.load(session, ['serve'], folder)
+            signature = meta_graph.signature_def['serving_default']
+            given[each] = session.run(
+                signature.outputs['scores'].name, {signature.inputs['image_bytes'].name: contents}
+            )
+    np.testing.assert_allclose(given[turning], scores, atol=1e-5)
+    np.testing.assert_allclose(given[graph_input], [scores[0]] * 8, atol=1e-5)
 
 
 def saved_model_cli(*arguments):
