@@ -27,8 +27,8 @@ def through_cache(pretrained, cache, photos, policy=bad_images.SKIP):
     """Returns the bottlenecks of photos, from the cache where it has them.
 
     What is computed is stored batch by batch: a run that is stopped goes on where it was. A batch
-    is always the same photos, those of which the cache has some included, since a value's last
-    bits depend on the batch: so the result does not depend on what was cached.
+    is always the same photos, those of which the cache has some included, and as large as any
+    other: a value's last bits depend on the batch, and the result not on what was cached.
 
     Args:
       pretrained: a `Pretrained`.
@@ -126,12 +126,14 @@ def _check_numbers(bottlenecks, photo):
 
 
 def _compute(pretrained, policy, paths, groups):
-    results = stream.run(
-        pretrained.network.pixels,
-        lambda pixels_tensor: pretrained_lib.import_into_graph(pretrained, pixels_tensor),
-        [paths[group] for group in groups],
-        policy,
-    )
+    def build(pixels_tensor):
+        # TensorFlow 1.15 computes a batch of a few photos in another way, with other last bits.
+        count = tf.shape(pixels_tensor)[0]
+        full_tensor = tf.pad(pixels_tensor, [[0, stream.BATCH_SIZE - count]] + [[0, 0]] * 3)
+        return pretrained_lib.import_into_graph(pretrained, full_tensor)[:count]
+
+    spec = pretrained.network.pixels
+    results = stream.run(spec, build, [paths[group] for group in groups], policy)
     for group, (values, readable) in zip(groups, results):
         yield group, values, readable
 

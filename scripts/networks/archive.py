@@ -27,6 +27,7 @@ _PARTIAL, _NOTHING_LEFT = 206, 416  # Statuses of answers to a request for a ran
 # Far above the largest archive, Inception's, of 89 MB.
 _MOST_UNPACKED_BYTES = 1 << 30
 _MOST_MEMBERS = 1000
+_LONGEST_SHOWN = 200  # Characters of a name.
 
 
 class DownloadError(Exception):
@@ -108,22 +109,27 @@ def _check_size(path):
                 )
 
 
-def unpack(path, folder):
-    """Unpacks the regular files of the .tgz at `path` below `folder`, each one whole or not at all.
+def take_out(path, name, folder):
+    """Writes the file `name` of the .tgz at `path` below `folder`, whole or not at all.
+
+    Nothing else is unpacked, and nothing where there is no such file. Of several the last counts.
 
     Raises:
-      UserError: a member would land outside of `folder` or is a link or a device; then nothing
-        is unpacked.
+      UserError: a member, whichever, would land outside of `folder` or is a link or a device.
     """
     with tarfile.open(path, 'r:gz') as archive:
         members = archive.getmembers()
         for member in members:
             _refuse_unsafe(member, path)
-        for member in members:
-            if member.isfile():
-                name = os.fsdecode(member.name.encode('utf-8', 'surrogateescape'))
-                with files.replacing(os.path.join(folder, name)) as file:
-                    shutil.copyfileobj(archive.extractfile(member), file)
+        wanted = [each for each in members if each.isfile() and _name_of(each) == name]
+        if wanted:
+            with files.replacing(os.path.join(folder, name)) as file:
+                shutil.copyfileobj(archive.extractfile(wanted[-1]), file)
+
+
+def _name_of(member):
+    name = os.fsdecode(member.name.encode('utf-8', 'surrogateescape'))
+    return posixpath.normpath(name)
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
@@ -214,5 +220,6 @@ def _refuse_unsafe(member, path):
     if outside or not (member.isfile() or member.isdir()):
         raise UserError(
             '%s holds the unsafe member %s (outside of its folder, a link or a '
-            'device): nothing was unpacked; delete the archive' % (path, member.name)
+            'device): nothing was unpacked; delete the archive'
+            % (path, member.name[:_LONGEST_SHOWN])
         )

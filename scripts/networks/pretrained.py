@@ -103,7 +103,7 @@ def _obtain(network, model_dir):
             _download(network, archive_path)
     else:
         _download(network, archive_path)
-    archive.unpack(archive_path, model_dir)
+    archive.take_out(archive_path, network.graph_file, model_dir)
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):
         raise UserError(

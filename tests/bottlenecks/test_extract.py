@@ -99,6 +99,14 @@ def test_what_is_missing_is_made_as_it_was(pretrained, cache, photos):
     assert os.stat(cache.path(photos[4])).st_mtime_ns == kept
 
 
+@pytest.mark.parametrize('count', [1, 2, 5, BATCH_SIZE - 1, BATCH_SIZE + 1])
+def test_the_last_bits_do_not_depend_on_the_batch(pretrained, cache, photos, tmp_path, count):
+    whole, _ = extract.through_cache(pretrained, cache, photos)
+    other = cache._replace(folder=str(tmp_path / 'other'))
+    part, _ = extract.through_cache(pretrained, other, photos[-count:])
+    assert (part == whole[-count:]).all()
+
+
 def test_a_stopped_run_goes_on(pretrained, cache, photos, monkeypatch, tmp_path):
     store, stored = cache_lib.store, []
 

@@ -230,10 +230,13 @@ def test_names_of_any_letters_are_unpacked_without_a_locale(tmp_path, kind):
     path, folder = str(tmp_path / 'archive.tgz'), str(tmp_path / 'unpacked')
     with tarfile.open(path, 'w:gz', format=kind, encoding='utf-8') as made:
         made.addfile(tarfile.TarInfo('caf\u00e9.pb'))
-    code = 'import sys; from scripts.networks import archive; archive.unpack(*sys.argv[1:])'
+    code = 'import sys; from scripts.networks import archive; archive.take_out(*sys.argv[1:])'
     environment = dict(os.environ, **NO_LOCALE)
     subprocess.run(
-        [sys.executable, '-c', code, path, folder], cwd=REPOSITORY, env=environment, check=True
+        [sys.executable, '-c', code, path, 'caf\u00e9.pb'.encode(), folder],
+        cwd=REPOSITORY,
+        env=environment,
+        check=True,
     )
     assert os.listdir(os.fsencode(folder)) == ['caf\u00e9.pb'.encode()]
 

@@ -82,7 +82,7 @@ def files_below(folder):
     )
 
 
-def test_a_network_is_downloaded_unpacked_and_then_there(tmp_path):
+def test_a_network_is_downloaded_taken_out_and_then_there(tmp_path):
     network = NETWORK._replace(sha256=SHA256)
     with serving([whole(ARCHIVE)]) as asked:
         for _ in range(2):
@@ -92,7 +92,6 @@ def test_a_network_is_downloaded_unpacked_and_then_there(tmp_path):
     assert loaded.sha256 == hashlib.sha256(GRAPH).hexdigest()
     assert files_below(tmp_path / 'new' / 'models') == [
         'mobilenet_v1_0.50_160/frozen_graph.pb',
-        'mobilenet_v1_0.50_160/labels.txt',
         'mobilenet_v1_0.50_160_frozen.tgz',
     ]
 
@@ -182,6 +181,47 @@ def test_an_unsafe_member_is_refused_before_anything_is_unpacked(tmp_path, membe
     with pytest.raises(UserError, match='unsafe member'):
         pretrained.load(NETWORK, str(folder))
     assert files_below(tmp_path) == ['models/mobilenet_v1_0.50_160_frozen.tgz']
+
+
+def test_only_the_wanted_graph_is_taken_out(tmp_path):
+    """What an archive without a known checksum holds beside it may be anything."""
+    others = ['mobilenet_v1_1.0_224/frozen_graph.pb', 'notes.txt', 'a/new/file']
+    for name in others[:2]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'mine')
+    members = [(name, b'theirs') for name in others]
+    members += [(NETWORK.graph_file, b'an older one'), ('./' + NETWORK.graph_file, GRAPH)]
+    (tmp_path / 'mobilenet_v1_0.50_160_frozen.tgz').write_bytes(tgz(members))
+    pretrained.load(NETWORK, str(tmp_path))  # Of several of that name the last one counts.
+    assert sorted(files_below(tmp_path)) == sorted(
+        others[:2] + [NETWORK.graph_file, 'mobilenet_v1_0.50_160_frozen.tgz']
+    )
+    assert all((tmp_path / name).read_bytes() == b'mine' for name in others[:2])
+
+
+@pytest.mark.parametrize('kind', ['folder', 'below a file'])
+def test_a_graph_that_cannot_be_taken_out_is_one_line(tmp_path, kind):
+    folder = tarfile.TarInfo(NETWORK.graph_file)
+    folder.type = tarfile.DIRTYPE
+    data = tgz([folder]) if kind == 'folder' else ARCHIVE
+    (tmp_path / 'mobilenet_v1_0.50_160_frozen.tgz').write_bytes(data)
+    if kind == 'below a file':
+        (tmp_path / 'mobilenet_v1_0.50_160').write_bytes(b'')
+    with pytest.raises(UserError, match='holds no mobilenet|cannot write'):
+        pretrained.load(NETWORK, str(tmp_path))
+
+
+@pytest.mark.parametrize('start, words', [('', None), ('../', 'unsafe member')])
+def test_a_member_thousands_of_folders_deep_harms_nothing(tmp_path, start, words):
+    deep = start + '/'.join(['a'] * 5000)
+    data = tgz([(NETWORK.graph_file, GRAPH), (deep, b'deep')])
+    (tmp_path / 'mobilenet_v1_0.50_160_frozen.tgz').write_bytes(data)
+    if words is None:
+        pretrained.load(NETWORK, str(tmp_path))
+        return
+    with pytest.raises(UserError, match=words) as raised:
+        pretrained.load(NETWORK, str(tmp_path))
+    assert len(str(raised.value)) < 500
 
 
 def test_an_archive_of_another_network_is_told(tmp_path):

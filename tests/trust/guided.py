@@ -70,7 +70,8 @@ def _archive(data, folder):
     _write(path, gzip.compress(data, 1))
     try:
         archive.check(path, None)
-        archive.unpack(path, place)
+        for name in ('a/graph.pb', 'labels.txt', 'x'):
+            archive.take_out(path, name, place)
     except (archive.DownloadError, UserError):
         return
     finally:

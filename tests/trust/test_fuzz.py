@@ -327,7 +327,7 @@ READERS = {
     'the bottleneck reader': _bottlenecks,
     'the labels reader': _labels,
     'the graph loader': _graphs,
-    'the archive unpacker': _archives,
+    'the archive reader': _archives,
     'the photo decoder': _photos,
 }
 
