@@ -139,6 +139,37 @@ def test_the_package_steps_run(name, tmp_path):
     assert 'Conv2D' in run(['python3', '-m', 'scripts.count_ops', graph, '--op_types'])
 
 
+@pytest.mark.parametrize('name', DOCKERFILES)
+def test_the_health_check_tests_what_it_says(name, tmp_path):
+    assert 'that the program answers and can read its volume. It loads no TensorFlow.' in read(name)
+    (health,) = texts(name, 'HEALTHCHECK')
+    context_of(str(tmp_path / 'context'))
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'bin' / 'python3').write_text('#!/bin/sh\nexec %s "$@"\n' % sys.executable)
+    (tmp_path / 'bin' / 'python3').chmod(0o755)
+    (tmp_path / 'poisoned' / 'tensorflow').mkdir(parents=True)
+    (tmp_path / 'poisoned' / 'tensorflow' / '__init__.py').write_text('raise SystemExit(1)')
+    environment = dict(
+        os.environ,
+        PATH='%s:%s' % (tmp_path / 'bin', os.environ['PATH']),
+        PYTHONPATH=str(tmp_path / 'poisoned'),
+    )
+
+    def status(*missing):
+        folder = str(tmp_path / '-'.join(('app', *missing)))
+        copy(name, str(tmp_path / 'context'), folder)
+        for each in missing:
+            shutil.rmtree(os.path.join(folder, each))
+        check = json.loads(health[health.index('[') :])
+        return subprocess.run(
+            check, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ).returncode
+
+    assert status() == 0
+    assert status('tf_files') != 0
+    assert status('scripts') != 0
+
+
 def test_the_readme_names_every_image():
     text = read('README.md')
     for name in DOCKERFILES:

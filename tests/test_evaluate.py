@@ -263,34 +263,67 @@ def test_curves_are_read_back_and_of_a_step_the_last_counts(tmp_path, warnings_o
     assert 'is damaged, the curves end there' in warning
 
 
-def test_chromium_shows_the_report_without_an_error(in_process, flags, tmp_path):
+@pytest.fixture
+def browse(tmp_path):
+    """Opens a page in a browser as wide as given: `browse(path, 390, '--dump-dom')`."""
     browser = shutil.which('chromium')
     if browser is None:
         pytest.skip('there is no chromium on the path')
-    report, picture = str(tmp_path / 'report.html'), str(tmp_path / 'page.png')
-    assert in_process(evaluate, *flags(report=report)).status == 0
     settings = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
     settings += ['--disable-background-networking', '--disable-component-update']
-    settings += ['--disable-sync', '--enable-logging=stderr', '--v=0', '--window-size=1000,1500']
+    settings += ['--disable-sync', '--enable-logging=stderr', '--v=0']
 
-    def browse(*arguments):
-        return subprocess.run(
+    def run(path, width, *arguments):
+        ended = subprocess.run(
             [browser, *settings, '--user-data-dir=%s' % (tmp_path / 'profile')]
-            + [*arguments, 'file://' + report],
+            + ['--window-size=%d,6000' % width, *arguments, 'file://' + path],
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             timeout=60,
         )
+        assert b'CONSOLE' not in ended.stderr
+        return ended.stdout.decode('utf-8')
 
-    dumped = browse('--dump-dom')
-    page = Page(dumped.stdout.decode('utf-8'))
+    return run
+
+
+def pixels_of(browse, report, width):
+    """Returns the pixels of the page, int64 `[6000, width, 3]`."""
+    picture = report + '.png'
+    browse(report, width, '--screenshot=' + picture)
+    return np.array(Image.open(picture).convert('RGB'), np.int64)
+
+
+def blue(pixels):
+    return (pixels[..., 2] > 200) & (pixels[..., 0] < 120)
+
+
+def test_chromium_shows_the_report_without_an_error(in_process, flags, tmp_path, browse):
+    report = str(tmp_path / 'report.html')
+    assert in_process(evaluate, *flags(report=report)).status == 0
+    page = Page(browse(report, 1000, '--dump-dom'))
     assert page.all('table', 'matrix') and page.all('svg') and page.all('img')
-    shown = browse('--screenshot=' + picture)
-    assert b'CONSOLE' not in dumped.stderr + shown.stderr
-    pixels = np.array(Image.open(picture).convert('RGB'), np.int64)
-    blue = (pixels[..., 2] > 200) & (pixels[..., 0] < 120)
-    assert blue.sum() > 1000  # The matrix's diagonal.
+    assert blue(pixels_of(browse, report, 1000)).sum() > 1000  # The matrix's diagonal.
+
+
+def test_on_a_phone_long_labels_leave_room_for_figures(in_process, flags, tmp_path, browse):
+    longest = 'the white throated sparrow of the northern mountains in its winter plumage'
+    folder = str(tmp_path / 'photos')
+    pictures.draw_classes(folder, 24)
+    os.rename(os.path.join(folder, 'Red'), os.path.join(folder, longest))
+    os.rename(os.path.join(folder, 'green'), os.path.join(folder, 'g' * 60))
+    labels = tmp_path / 'labels.txt'
+    labels.write_text('\n'.join(['blue ones', longest, 'g' * 60]))
+    report = str(tmp_path / 'report.html')
+    ended = in_process(evaluate, *flags(report=report, labels=labels, image_dir=folder))
+    assert ended.status == 0, ended.err
+    pixels = pixels_of(browse, report, 390)
+    assert pixels.shape[1] == 390
+    assert blue(pixels[:1600]).sum() > 1000
+    light = (np.abs(pixels - [207, 218, 249]) < 12).all(axis=2)  # The bars of the classes' table.
+    orange = (np.abs(pixels - [247, 220, 203]) < 12).all(axis=2)  # And of the most mixed up.
+    assert light.sum() > 1000 and orange.sum() > 200
 
 
 @pytest.mark.parametrize(

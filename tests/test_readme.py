@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from scripts import label_image, quantize_graph, retrain
 from tests import pictures, stand_ins
@@ -65,3 +66,10 @@ def test_every_link_and_picture_is_there():
         with open(os.path.join(REPOSITORY, name), encoding='utf-8') as file:
             for link in re.findall(r'\]\(([^)#:]+)\)', file.read()):
                 assert os.path.exists(os.path.join(REPOSITORY, link)), link
+
+
+def test_the_picture_says_what_its_colours_mean():
+    colours = {(147, 197, 253), (253, 186, 140)}  # Of docs/draw_labelled.py.
+    with Image.open(os.path.join(REPOSITORY, 'docs', 'labelled.png')) as picture:
+        legend = picture.convert('RGB').crop((0, 0, picture.width, 30))
+    assert {colour for _, colour in legend.getcolors(1 << 16)} >= colours

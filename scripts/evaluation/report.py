@@ -150,12 +150,13 @@ def _matrix(evaluation):
     if len(shown) < len(labels):
         note += ' Of %d labels, the %d with the most mistakes.' % (len(labels), len(shown))
     longest = max(len(labels[index]) for index in shown)
-    head = ''.join('<th scope="col"><span>%s</span></th>' % _escape(labels[i]) for i in shown)
+    head = ''.join('<th scope="col"%s><span>%s</span></th>' % _named(labels[i]) for i in shown)
     rows = []
     for index in shown:
         total = confusion[index].sum()
         cells = [_cell(confusion[index, other], total, index == other) for other in shown]
-        rows.append('<tr><th scope="row">%s</th>%s</tr>' % (_escape(labels[index]), ''.join(cells)))
+        name = '<th scope="row"%s>%s</th>' % _named(labels[index])
+        rows.append('<tr>%s%s</tr>' % (name, ''.join(cells)))
     return (
         '<h2>Confusion matrix</h2>\n<p class="note">%s</p>\n<div class="wide">'
         '<table class="matrix%s" style="--tall: %.1fem">\n'
@@ -169,6 +170,11 @@ def _matrix(evaluation):
             '\n'.join(rows),
         )
     )
+
+
+def _named(label):
+    """Returns an attribute with the whole of a label, which the page may cut, and the label."""
+    return ' title="%s"' % _escape(label), _escape(label)
 
 
 def _cell(count, total, is_right):
