@@ -147,11 +147,13 @@ def _labels(values, graph_path, description):
     labels = labels_lib.read(path) if path else described
     if labels != described:
         _LOG.warning(
-            'the labels in %s are not those that %s says it was trained with (%s): the %s are used',
+            'the labels in %s are not those that %s says it was trained with (%s): %s',
             path,
             graph_path,
             ', '.join(labels_lib.shortened(described)),
-            'ones in the file' if given else "graph's; --labels=%s takes the file's" % path,
+            'those in the file are used'
+            if given
+            else "the graph's are used; to use the file's, add --labels=%s" % path,
         )
     return labels if given else described
 

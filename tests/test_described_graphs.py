@@ -212,7 +212,7 @@ def test_labels_that_contradict_the_graph_are_one_warning(inside, in_process):
     ended = in_process(label_image, '--graph=out_graph.pb', PHOTO)
     assert sorted(labels_of(ended)) == sorted(pictures.LABELS)
     (warning,) = ended.err.splitlines()
-    assert "the graph's; --labels=out_labels.txt takes the file's are used" in warning
+    assert "the graph's are used; to use the file's, add --labels=out_labels.txt" in warning
 
 
 # How it is fed.
