@@ -118,7 +118,7 @@ def read(values, path, data):
     """
     from scripts.classifier import labelling
     from scripts.graphs import description as description_lib
-    from scripts.graphs import graph_files
+    from scripts.graphs import float_input, graph_files
     from scripts.images import graph_input as graph_input_lib
 
     graph_def = graph_files.parse(data, path)
@@ -130,6 +130,9 @@ def read(values, path, data):
     if description is None and not {'mean', 'std'} <= set(given):
         graph_input_lib.warn_of_guess(graph_input)
     graph_input = graph_input._replace(pixels=graph_input.pixels._replace(**given))
+    pixels = graph_input.pixels
+    takes_bytes = (pixels.mean, pixels.std) == (0, 1)
+    graph_def = float_input.feed_floats(graph_def, graph_input.name, takes_bytes)
     if description:
         _warn_of_contradictions(graph_input, description.input, given)
     output_name = values.output_layer or (described and described.output_name)

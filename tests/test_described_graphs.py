@@ -1,5 +1,6 @@
 """Graphs that say what they are: what retrain writes, what tools keep, what commands read."""
 
+import json
 import os
 import re
 import shutil
@@ -141,6 +142,27 @@ def test_a_pass_that_renames_the_output_node_moves_it(inside, in_process, mode):
     flags = ['--input=layer_graph.pb', '--output=small.pb', '--output_node_names=' + layer]
     assert in_process(quantize_graph, '--mode=' + mode, *flags).status == 0
     assert said('small.pb') == (layer, moved)
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_a_graph_with_a_quantized_input_is_fed_and_labels_as_before(inside, in_process, mode):
+    flags = ['--input=out_graph.pb', '--output=small_graph.pb', '--output_node_names=final_result']
+    flags += ['--quantized_input', '--quantized_input_min=-1', '--quantized_input_max=1']
+    assert in_process(quantize_graph, '--mode=' + mode, *flags).status == 0
+
+    def scores(graph, image):
+        ended = in_process(label_image, '--graph=' + graph, '--output_format=json', image)
+        assert ended.status == 0 and ended.err == '', ended.err
+        return {
+            (photo['image'], each['label']): each['score']
+            for photo in json.loads(ended.out)
+            for each in photo['labels']
+        }
+
+    for image in ('photos/Red/010.jpg', 'photos/Red'):
+        plain, small = scores('out_graph.pb', image), scores('small_graph.pb', image)
+        assert small == pytest.approx(plain, abs=0.1)
+    assert in_process(evaluate, 'out_graph.pb', 'small_graph.pb').status == 0
 
 
 def test_the_tools_of_the_ecosystem_keep_it_or_pass_over_it(inside):

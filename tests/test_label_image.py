@@ -185,7 +185,7 @@ def test_photos_go_by_content(says, files, tmp_path):
         (dict(output_layer='final'), 'no node final; names that would fit: final_result'),
         (dict(input_std=0), '--input_std=0'),
         (dict(input_height=0), 'input_height'),
-        (dict(input_height=224), 'leave them out'),
+        (dict(input_height=224), 'leave --input_height and --input_width out'),
         (dict(nonsense=1), "Unknown command line flag 'nonsense'"),
         (dict(input_mean='some'), 'some'),
     ],
@@ -406,3 +406,75 @@ def test_of_equal_scores_the_first_label_comes_first():
     scores = np.array([0.1, 0.3, 0.3, 0.3], np.float32)
     best = label_output.best_labels(scores, ['a', 'b', 'c', 'd'], 3)
     assert [label for label, _ in best] == ['b', 'c', 'd']
+
+
+@pytest.mark.parametrize('photos', ['photo.png', 'album'])
+@pytest.mark.parametrize('shape', [[None, 3, 32, 32], [None, 20, 30, 1], [20, 30, 3]])
+def test_a_graph_that_does_not_take_photos_is_one_line(one_error, files, album, shape, photos):
+    speaking_graph(files['graph'], [None, 20, 30, 3])
+    graph_def = graph_files.read(files['graph'])
+    (node,) = [node for node in graph_def.node if node.op == 'Placeholder']
+    node.attr['shape'].shape.CopyFrom(tf.TensorShape(shape).as_proto())
+    graph_files.write(graph_def, files['graph'])
+    image = files['image'] if photos == 'photo.png' else album
+    line = one_error(label_image, *arguments(files, image=image))
+    assert 'the node input takes pixels of shape' in line
+
+
+def eight_bit_graph(path, dtype, mode=b'MIN_COMBINED'):
+    """Writes a graph fed 8-bit values, which gives the mean of red, green and blue it is fed."""
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(dtype, [1, 20, 30, 3], name='input')
+        if dtype == tf.quint8:
+            floats = tf.dequantize(images, -1.0, 1.5, mode=mode.decode('ascii'))
+        else:
+            floats = tf.cast(images, tf.float32)
+        tf.reduce_mean(floats, [1, 2], name='final_result')
+    graph_files.write(graph.as_graph_def(), path)
+
+
+@pytest.fixture
+def coloured(files, tmp_path):
+    """A photo of one colour, and a folder of such."""
+    folder = tmp_path / 'coloured'
+    folder.mkdir()
+    for name in ('a.png', 'b.png'):
+        Image.new('RGB', (40, 50), (10, 100, 200)).save(str(folder / name))
+    return str(folder)
+
+
+@pytest.mark.parametrize('mode', [b'MIN_COMBINED', b'MIN_FIRST'])
+def test_a_graph_that_is_fed_8_bit_values_gets_them_in_its_range(in_process, files, coloured, mode):
+    eight_bit_graph(files['graph'], tf.quint8, mode)
+    flags = ['--graph=' + files['graph'], '--labels=' + files['labels'], '--output_format=json']
+    for image in (coloured, os.path.join(coloured, 'a.png')):
+        ended = in_process(label_image, image, *flags)
+        assert ended.status == 0, ended.err
+        for photo in json.loads(ended.out):
+            scores = {each['label']: each['score'] for each in photo['labels']}
+            for label, value in zip(SPEAKING_LABELS, (10, 100, 200)):
+                # To half a step of the 255.
+                assert scores[label] == pytest.approx((value - 127.5) / 127.5, abs=2.5 / 255 / 2)
+    one = in_process(label_image, os.path.join(coloured, 'a.png'), *flags[:2])
+    assert one.status == 0 and one.out.splitlines()[3].startswith('value (score=0.5')
+
+
+def test_raw_bytes_are_fed_where_flags_say_so(in_process, one_error, files, coloured):
+    eight_bit_graph(files['graph'], tf.uint8)
+    line = one_error(label_image, *arguments(files, image=coloured))
+    assert 'takes uint8, and no node says which floats' in line
+    ended = in_process(label_image, *arguments(files, image=coloured, input_mean=0, input_std=1))
+    assert ended.status == 0, ended.err
+    assert 'value (score=200.00000)\nwidth (score=100.00000)\nheight (score=10.00000)' in ended.out
+
+
+@pytest.mark.parametrize('dtype', [tf.int32, tf.string, tf.float64])
+def test_a_graph_that_is_fed_something_else_is_one_line(one_error, files, coloured, dtype):
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.placeholder(dtype, [1, 20, 30, 3], name='input')
+        tf.constant([[0.5, 0.25, 0.25]], name='final_result')
+    graph_files.write(graph.as_graph_def(), files['graph'])
+    line = one_error(label_image, *arguments(files, image=coloured))
+    assert 'the node input takes %s, and no node says' % dtype.name in line

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
-from scripts.graphs import rewrite, search, versions
+from scripts.graphs import build, rewrite, search, versions
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, pixels, stream
@@ -59,6 +59,7 @@ def score(graph_def, graph_input, output_name, path):
     Raises:
       UserError: the photo cannot be read, or the graph does not run on it.
     """
+    _check_fed_shape(graph_def, graph_input)
     graph = tf.Graph()
     with graph.as_default():
         input_tensor, output_tensor = import_graph(
@@ -66,12 +67,6 @@ def score(graph_def, graph_input, output_name, path):
         )
         path_tensor = tf.placeholder(tf.string, [])
         pixels_tensor = pixels.load(path_tensor, graph_input.pixels)[tf.newaxis]
-    if not input_tensor.shape.is_compatible_with(pixels_tensor.shape):
-        raise UserError(
-            'the node %s takes pixels of shape %s, and --input_height and '
-            '--input_width make %s: leave them out, and they are read off the graph'
-            % (graph_input.name, input_tensor.shape, pixels_tensor.shape)
-        )
     with open_session(graph) as session:
         try:
             image = session.run(pixels_tensor, {path_tensor: os.fsencode(path)})
@@ -111,6 +106,7 @@ def score_many(graph_def, graph_input, output_name, paths):
         fed = {graph_input.name + ':0': pixels_tensor}
         return import_graph(freed, [output_name + ':0'], fed)[0]
 
+    _check_fed_shape(graph_def, graph_input)
     groups = stream.groups(len(paths))
     with _runs(graph_input, output_name):
         results = stream.run(graph_input.pixels, build, [paths[group] for group in groups])
@@ -122,6 +118,21 @@ def score_many(graph_def, graph_input, output_name, paths):
                     'one at a time only' % (len(values), len(readable))
                 )
             yield group, values, readable
+
+
+def _check_fed_shape(graph_def, graph_input):
+    """Raises UserError where the fed node does not take a batch of such pixels."""
+    node, spec = search.nodes_by_name(graph_def)[graph_input.name], graph_input.pixels
+    shape = tf.TensorShape([None, spec.height, spec.width, 3])
+    declared = tf.TensorShape(
+        build.attribute(node, 'shape').shape if 'shape' in node.attr else None
+    )
+    if not declared.is_compatible_with(shape):
+        raise UserError(
+            'the node %s takes pixels of shape %s, and photos are %s (batch, height, width, RGB): '
+            'leave --input_height and --input_width out, or name another node by --input_layer'
+            % (graph_input.name, declared, shape)
+        )
 
 
 @contextlib.contextmanager
