@@ -71,10 +71,13 @@ def labelled(trained):
 
 
 def scores(number, folder, photos):
-    """Returns a dict from photo and label to the score that a lane gives with a lane's graph."""
+    """Returns a dict from photo and label to the score that a lane gives with a lane's graph.
+
+    The labels and the pixels are those that the graph says.
+    """
     output = str(folder / ('labels_%d.csv' % number))
-    flags = ['--graph=%s' % (folder / 'graph.pb'), '--labels=%s' % (folder / 'labels.txt')]
-    run(number, 'label_image', '--output_format=csv', '--output=' + output, *flags, *photos)
+    graph = '--graph=%s' % (folder / 'graph.pb')
+    run(number, 'label_image', '--output_format=csv', '--output=' + output, graph, *photos)
     with open(output, encoding='utf-8', newline='') as file:
         return {(row['image'], row['label']): float(row['score']) for row in csv.DictReader(file)}
 
