@@ -36,9 +36,9 @@ def main(values, arguments):
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts.graphs import graph_files
 
-    counts = collections.Counter(
-        node.op for node in graph_files.parse(graph_data, values.graph).node
-    )
+    # Nothing is run here.
+    graph_def = graph_files.parse(graph_data, values.graph, allow_tensorrt_engines=True)
+    counts = collections.Counter(node.op for node in graph_def.node)
     if values.op_types:
         for op, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             print('%6d  %s' % (count, op))

@@ -98,6 +98,12 @@ def define(flag_values):
         'The node that gives the scores; if not given, final_result or the only output.',
         flag_values=flag_values,
     )
+    flags.DEFINE_boolean(
+        'allow_tensorrt_engines',
+        False,
+        'Run the TensorRT engines in a graph: machine code, which nothing checks.',
+        flag_values=flag_values,
+    )
 
 
 def check(values):
@@ -121,7 +127,7 @@ def read(values, path, data):
     from scripts.graphs import float_input, graph_files
     from scripts.images import graph_input as graph_input_lib
 
-    graph_def = graph_files.parse(data, path)
+    graph_def = graph_files.parse(data, path, values.allow_tensorrt_engines)
     described = description_lib.find(graph_def)
     description = described and described.description
     graph_input = graph_input_lib.read_off(graph_def, values.input_layer, description)

@@ -37,7 +37,9 @@ def main(values, arguments):
     from scripts.evaluation import tensorboard
     from scripts.graphs import graph_files
 
-    tensorboard.write_graph(graph_files.parse(graph_data, values.graph), values.logdir)
+    # Nothing is run here.
+    graph_def = graph_files.parse(graph_data, values.graph, allow_tensorrt_engines=True)
+    tensorboard.write_graph(graph_def, values.logdir)
     _LOG.info('See the graph with:\n  tensorboard --logdir %s', shlex.quote(values.logdir))
 
 

@@ -10,8 +10,13 @@ from scripts.errors import UserError
 from scripts.graphs import trust
 
 
-def parse(data, origin):
-    """Returns the GraphDef that the bytes `data` hold; `origin` names them in messages.
+def parse(data, origin, allow_tensorrt_engines=False):
+    """Returns the GraphDef that the bytes `data` hold.
+
+    Args:
+      data: bytes.
+      origin: what a message calls them.
+      allow_tensorrt_engines: whether it may hold TensorRT engines, which nothing checks.
 
     Raises:
       UserError: they hold no GraphDef, or one without nodes, or one that `trust` refuses.
@@ -33,6 +38,8 @@ def parse(data, origin):
     if not graph_def.node:
         raise UserError('%s holds a graph without nodes; expected a frozen graph' % origin)
     trust.check_structure(graph_def, origin)
+    if not allow_tensorrt_engines:
+        trust.check_engines(graph_def, origin)
     trust.drop_unknown_defaults(graph_def, origin)
     return graph_def
 

@@ -1,56 +1,49 @@
 """What is asked of a graph that comes from outside, before anything is done with it.
 
 A graph is a program. Most of its operations only compute; some read and write files, call Python,
-open connections or end the process, and a stranger's graph has no business with these.
+open connections or end the process, and a stranger's graph has no business with these. What may
+run is a list, `allowed_ops`: an operation that nobody has looked at is refused.
 """
 
 import re
 
 import tensorflow.compat.v1 as tf
+from google.protobuf.message import DecodeError
 
 from scripts.errors import UserError
-from scripts.graphs import search, versions
+from scripts.graphs import build, search, versions
+from scripts.graphs.allowed_ops import ALLOWED
 
 _MOST_CONSTANT_BYTES = 2**31  # No file that holds them one by one is larger: protobuf's own bound.
 
-# Operations with a state or an effect are refused but for these, which stay in memory.
-_HARMLESS = re.compile(
-    r'Assert|Print|CheckNumerics|DeepCopy|Empty|GuaranteeConst|Case|If|While|StatefulPartitionedCall'
-    r'|(Parameterized)?TruncatedNormal|Random(StandardNormal|Uniform|UniformInt|Shuffle|Gamma|Crop'
-    r'|Poisson|PoissonV2)|Multinomial|SampleDistortedBoundingBox(V2)?|Stateful(Uniform|UniformInt'
-    r'|UniformFullInt|StandardNormal|StandardNormalV2|TruncatedNormal)'
-    r'|TensorArray\w*|Stack(V2|PushV2|PopV2|CloseV2)?|HashTable(V2)?|InitializeTableV2'
-    r'|LookupTable(Find|Size)V2|Variable(V2|Shape)?|TemporaryVariable|VarHandleOp'
-    r'|VarIsInitializedOp|ReadVariableOp|Assign(Add|Sub)?VariableOp|ResourceGather(Nd)?'
-)
-# Operations without a state that reach outside of the graph all the same: they take the names of
-# files, addresses or functions, have code compiled and run (Xla, Mlir), or end the process.
-_REACHING_OUT = re.compile(
-    r'ReadFile|MatchingFiles|PyFuncStateless|ImmutableConst|InitializeTableFromTextFile'
-    r'|GenerateVocabRemapping|GenerateBigQueryReaderPartitions|(Decode|Encode)Proto\w*'
-    r'|Debug\w*|Copy(Host)?|Abort|RemoteFusedGraphExecute|TPU\w*|Reader\w*|Batch(Function)?'
-    r'|Unbatch(Grad)?|\w*Dataset\w*|\w*Iterator\w*|_?Xla\w*|Mlir\w*'
-)
+# Attributes that have a node or a function compiled by XLA, and run as machine code or on a TPU.
+_COMPILING = ('_xla', '_tpu')
+_COMPILING_DEVICE = re.compile('XLA|TPU', re.IGNORECASE)
+_CONFIGS = ('config', 'config_proto')  # A function's own ConfigProto.
+
 # What newer TensorFlow writes for what older TensorFlow always does, where that is not 0 or empty.
 _DEFAULTS = {'exponential_avg_factor': 1.0, 'incompatible_shape_error': True}
 
 
 def check_operations(graph_def):
-    """Raises UserError where a graph has operations that are unknown here, or not harmless.
+    """Raises UserError where a graph has operations that are unknown here, or not allowed.
 
     Args:
       graph_def: a GraphDef; the functions in it count as well.
     """
-    functions = {function.signature.name for function in graph_def.library.function}
-    nodes = [node for node in _all_nodes(graph_def) if node.op not in functions]
+    nodes = list(_all_nodes(graph_def))
     op_defs = _op_defs(nodes)
+    # A function does not make an operation of the same name its own.
+    functions = {function.signature.name for function in graph_def.library.function}
+    functions -= {op for op, op_def in op_defs.items() if op_def is not None}
+    nodes = [node for node in nodes if node.op not in functions]
     unknown = sorted({node.op for node in nodes if op_defs[node.op] is None})
     if unknown:
         raise UserError(
             'TensorFlow %s has no operation %s: the graph is of a newer TensorFlow or needs an '
             'extension; make it with TensorFlow %s' % (tf.VERSION, _listed(unknown), tf.VERSION)
         )
-    refused = sorted({node.op for node in nodes if not _is_harmless(op_defs[node.op])})
+    refused = sorted({node.op for node in nodes if node.op not in ALLOWED})
     if refused:
         first = next(node.name for node in nodes if node.op == refused[0])
         raise UserError(
@@ -58,6 +51,23 @@ def check_operations(graph_def):
             'for other programs, by %s (such as the node %s); expected a frozen graph, as retrain '
             'writes it' % (_listed(refused), first)
         )
+    _check_not_compiled(graph_def)
+
+
+def check_engines(graph_def, origin):
+    """Raises UserError where a graph holds a serialized TensorRT engine, which is machine code.
+
+    Args:
+      graph_def: a GraphDef; the functions in it count as well.
+      origin: what a message calls it.
+    """
+    for node in _all_nodes(graph_def):
+        if node.op == 'TRTEngineOp' and build.attribute(node, 'serialized_segment').s:
+            raise UserError(
+                '%s holds a TensorRT engine, in the node %s: machine code, which nothing here can '
+                'check; if you trust where the graph is from, label_image and evaluate take it '
+                'with --allow_tensorrt_engines' % (origin, node.name)
+            )
 
 
 def check_structure(graph_def, origin):
@@ -157,10 +167,51 @@ def _op_defs(nodes):
     return {op: versions.op_def(op) for op in {node.op for node in nodes}}
 
 
-def _is_harmless(op_def):
-    if op_def.is_stateful:
-        return _HARMLESS.fullmatch(op_def.name) is not None
-    return _REACHING_OUT.fullmatch(op_def.name) is None
+def _check_not_compiled(graph_def):
+    """Raises UserError where an attribute or a device has a part of a graph compiled by XLA."""
+    for node in _all_nodes(graph_def):
+        found = _compiled_by(node.attr)
+        if _COMPILING_DEVICE.search(node.device):
+            found = 'device ' + node.device
+        if found is not None:
+            _refuse_compiling('node', node.name, found)
+    for function in graph_def.library.function:
+        found = _compiled_by(function.attr)
+        if found is not None:
+            _refuse_compiling('function', function.signature.name, found)
+
+
+def _refuse_compiling(kind, name, found):
+    raise UserError(
+        'the graph is refused: the %s %s has the %s, by which TensorFlow would compile a part of '
+        'it and run that; make the graph without XLA (no jit_compile, no jit_scope)'
+        % (kind, name, found)
+    )
+
+
+def _compiled_by(attributes):
+    """Returns what in a node's or a function's attributes has it compiled, or None."""
+    for key, value in sorted(attributes.items()):
+        if key.lower().startswith(_COMPILING) and not _is_default(key, value):
+            return 'attribute ' + key
+        if key in _CONFIGS and _is_jit_config(value.s):
+            return 'attribute %s with a global_jit_level' % key
+        called = [value.func] if value.HasField('func') else value.list.func
+        for function in called:
+            found = _compiled_by(function.attr)
+            if found is not None:
+                return found
+    return None
+
+
+def _is_jit_config(data):
+    config = tf.ConfigProto()
+    try:
+        config.ParseFromString(data)
+    except DecodeError:
+        return False  # TensorFlow refuses it, too.
+    options = config.graph_options.optimizer_options
+    return options.global_jit_level not in (options.DEFAULT, options.OFF)
 
 
 def _is_default(key, value):

@@ -4,6 +4,7 @@ Importing `scripts.graphs` makes TensorFlow 2 what 1.15 is by default, with grap
 variables of the old kind: what the names of nodes, and checkpoints, were made of.
 """
 
+import functools
 import re
 
 import tensorflow.compat.v1 as tf
@@ -30,12 +31,16 @@ def strip_defaults(graph_def):
 
 def op_def(name):
     """Returns the OpDef of an operation, or None where this TensorFlow has none of that name."""
-    graph = tf.Graph()
-    find = getattr(graph, 'op_def_for_type', None) or graph._get_op_def
     try:
-        return find(name)
+        return _op_def_finder()(name)
     except (tf.errors.NotFoundError, RuntimeError):
         return None
+
+
+@functools.lru_cache(maxsize=None)
+def _op_def_finder():
+    graph = tf.Graph()
+    return getattr(graph, 'op_def_for_type', None) or graph._get_op_def
 
 
 def what_failed(error):
