@@ -21,6 +21,8 @@ SECONDS_BETWEEN = 1.0
 
 _META = 'meta'
 _VARIABLE, _BEST = 'variable/', 'best/'
+_MOST = 2**31 - 1  # Of steps, which TensorFlow counts in 32 bits, and of seeds.
+_MOST_DIGITS = 20
 
 # What may differ between a run and the one that goes on from it.
 _FREE_SETTINGS = (
@@ -137,35 +139,105 @@ def load(path, same):
     """
     if not os.path.exists(path):
         return None
-    meta, arrays = _read(path)
-    if meta['identity'] != same:
-        different = sorted(name for name in same if meta['identity'].get(name) != same[name])
+    saved, identity_of_saved = _read(path)
+    if identity_of_saved != same:
+        names = sorted(set(same) | set(identity_of_saved))
+        different = [
+            name
+            for name in names
+            if name not in same or identity_of_saved.get(name) != same[name]
+        ]
         raise UserError(
             'the checkpoint %s is of a run with other %s: give the same flags and photos, or '
             'another --checkpoint_path' % (path, ', '.join(different))
         )
-    best = meta['best'] and Best(*meta['best'], _named(arrays, _BEST))
-    return Checkpoint(meta['steps_done'], _named(arrays, _VARIABLE), best, meta['stopped_early'])
+    return saved
 
 
 def random_seed(path):
     """Returns the seed of the run that wrote the checkpoint at `path`, or None without one."""
     if not os.path.exists(path):
         return None
-    return _read(path)[0]['identity']['random_seed']
+    seed = _read(path)[1].get('random_seed')
+    if not _is_whole(seed, 0, _MOST):
+        raise _damaged(path)
+    return seed
+
+
+def check_variables(path, checkpoint, shapes):
+    """Raises UserError unless a `Checkpoint` has variables of these shapes, from name to tuple."""
+    if _shapes(checkpoint.variables) != shapes:
+        raise _damaged(path)
 
 
 def _read(path):
+    """Returns the `Checkpoint` at `path`, every value of which is checked, and its identity."""
+    data = files.read(path, 'checkpoint')
     try:
-        data = io.BytesIO(files.read(path, 'checkpoint'))
-        with np.load(data, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        return json.loads(str(arrays.pop(_META))), arrays
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
-        raise UserError(
-            'the checkpoint %s is damaged: delete it to begin from the first step' % path
-        )
+        arrays = _arrays(data)
+        description = arrays.pop(_META)
+        _require(description.shape == () and description.dtype.kind == 'U')
+        meta = json.loads(str(description), parse_int=_short_int)
+        _require(isinstance(meta['identity'], dict))
+        return _checked(meta, arrays), meta['identity']
+    except Exception:  # Of what is corrupt numpy and zipfile raise nearly anything.
+        raise _damaged(path)
+
+
+def _arrays(data):
+    """Returns a dict from name to array; raises nearly anything where bytes are corrupt."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+    # As `save` writes them, which bounds what they take in memory.
+    _require(all(each.compress_type == zipfile.ZIP_STORED for each in members))
+    _require(sum(each.file_size for each in members) <= len(data))
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def _checked(meta, arrays):
+    """Returns the `Checkpoint`; ValueError, KeyError: it is none that `save` has written."""
+    variables = _named(arrays, _VARIABLE)
+    _require(_is_whole(meta['steps_done'], 1, _MOST))
+    _require(isinstance(meta['stopped_early'], bool))
+    best = None
+    if meta['best'] is not None:
+        accuracy, step = meta['best']
+        best = Best(accuracy, step, _named(arrays, _BEST))
+        _require(isinstance(accuracy, float) and 0 <= accuracy <= 1)
+        _require(_is_whole(step, 0, meta['steps_done'] - 1))
+        _require(_shapes(best.variables) == _shapes(variables))
+    return Checkpoint(meta['steps_done'], variables, best, meta['stopped_early'])
 
 
 def _named(arrays, prefix):
-    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
+    """Returns a dict from the rest of a name to the array; ValueError: one holds no numbers."""
+    named = {
+        name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)
+    }
+    _require(named)
+    _require(all(value.dtype == np.float32 for value in named.values()))
+    _require(all(np.isfinite(value).all() for value in named.values()))
+    return named
+
+
+def _shapes(variables):
+    return {name: value.shape for name, value in variables.items()}
+
+
+def _is_whole(value, low, high):
+    return type(value) is int and low <= value <= high  # A bool is no number here.
+
+
+def _short_int(digits):
+    _require(len(digits) <= _MOST_DIGITS)  # To read a number takes the square of its digits.
+    return int(digits)
+
+
+def _require(condition):
+    if not condition:
+        raise ValueError
+
+
+def _damaged(path):
+    return UserError('the checkpoint %s is damaged: delete it to begin from the first step' % path)

@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts import files
 from scripts.bottlenecks import extract
-from scripts.classifier import export
+from scripts.classifier import checkpoint, export
 from scripts.classifier import layer as layer_lib
 from scripts.classifier.checkpoint import Best, Checkpoint
 from scripts.classifier.sampling import ALL, Sampler
@@ -99,7 +99,13 @@ class Trainer:
         self._session.close()
 
     def restore(self, saved):
-        """Goes on from a `checkpoint.Checkpoint`."""
+        """Goes on from a `checkpoint.Checkpoint`.
+
+        Raises:
+          UserError: it is of another graph.
+        """
+        shapes = {name: tuple(each.shape.as_list()) for name, each in self._variables.items()}
+        checkpoint.check_variables(self._settings.checkpoint_path, saved, shapes)
         self._set_variables(saved.variables)
         self._steps_done = saved.steps_done
         self._best = saved.best

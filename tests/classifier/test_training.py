@@ -404,3 +404,15 @@ def test_a_resumed_distorted_run_reads_the_batches_of_an_unbroken_one(
     # 60 photos are done: a batch of 32, and 28 of the next, which is read whole again.
     assert resumed.choices[:100] == whole.choices[32:132]
     assert whole.taken == [0] + [20] * 25 and resumed.taken == [28] + [20] * 22
+
+
+def test_a_checkpoint_of_another_layer_is_one_line(pretrained, settings, tmp_path):
+    settings = settings._replace(checkpoint_path=str(tmp_path / 'checkpoint'))
+    with training.Trainer(pretrained, 3, settings) as trainer:
+        saved = trainer._checkpoint()
+        name = sorted(saved.variables)[0]
+        for change in (lambda old: old.pop(name), lambda old: old.update({name: old[name][:1]})):
+            variables = dict(saved.variables)
+            change(variables)
+            with pytest.raises(UserError, match='checkpoint is damaged: delete it'):
+                trainer.restore(saved._replace(variables=variables, steps_done=3))
