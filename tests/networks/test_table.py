@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.errors import UserError
 from scripts.graphs.session import open_session
+from scripts.images.settings import PixelSpec
 from scripts.networks import pretrained, table
 from tests import stand_ins
 
@@ -32,12 +33,12 @@ def test_an_entry(name, tmp_path):
             stem,
             'quantized' if quantized else 'frozen',
         )
-        assert network.pixels == (int(size), int(size), 127.5, 127.5)
+        assert network.pixels == PixelSpec(int(size), int(size), 127.5, 127.5)
         assert network.bottleneck_length == 1001
     if name == 'inception_v3':
         assert network.archive == 'image/imagenet/inception-2015-12-05.tgz'
         assert network.graph_file == 'classify_image_graph_def.pb'
-        assert network.pixels == (299, 299, 128, 128)
+        assert network.pixels == PixelSpec(299, 299, 128, 128)
     if name != table.SAMPLE:
         stand_ins.install(name, str(tmp_path))
     loaded = pretrained.load(network, str(tmp_path))
