@@ -143,9 +143,7 @@ def load(path, same):
     if identity_of_saved != same:
         names = sorted(set(same) | set(identity_of_saved))
         different = [
-            name
-            for name in names
-            if name not in same or identity_of_saved.get(name) != same[name]
+            name for name in names if name not in same or identity_of_saved.get(name) != same[name]
         ]
         raise UserError(
             'the checkpoint %s is of a run with other %s: give the same flags and photos, or '

@@ -126,10 +126,10 @@ def _tiles(evaluation, top_k):
     scores, truth, confusion = evaluation.scores, evaluation.truth, evaluation.confusion
     accuracy = metrics.accuracy(confusion)
     right = int(np.trace(confusion))
+    counted, interval = f'{right:,} of {len(truth):,}', _interval(right, len(truth))
     macro_f1 = metrics.macro_average(metrics.per_class(confusion))[2]
     tiles = [
-        ('Accuracy', _percent(accuracy), f'{right:,} of {len(truth):,}'),
-        ('95% interval', _interval(right, len(truth)), 'of the accuracy (Wilson)'),
+        ('Accuracy', _percent(accuracy), '%s; 95%% interval: %s' % (counted, interval)),
         ('Cross entropy', '%.2f' % metrics.cross_entropy(scores, truth), 'lower is better'),
         ('Macro F1', '%.2f' % macro_f1, 'every class counts the same'),
     ]

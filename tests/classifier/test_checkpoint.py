@@ -103,7 +103,12 @@ BROKEN = np.array([[0, 1, np.nan], [1, 2, 3]], 'f')
     [
         {name: value}
         for name in ('variable__layer__weights', 'best__layer__weights')
-        for value in (BROKEN, np.full((2, 3), np.inf, 'f'), WEIGHTS.astype('f8'), WEIGHTS.astype('i4'))
+        for value in (
+            BROKEN,
+            np.full((2, 3), np.inf, 'f'),
+            WEIGHTS.astype('f8'),
+            WEIGHTS.astype('i4'),
+        )
         + (WEIGHTS.astype('S'), np.zeros((2, 3), 'V0'), None)
     ]
     + [{'best__layer__weights': WEIGHTS.T}, {'best__layer__other': WEIGHTS}]
