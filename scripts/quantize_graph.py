@@ -107,6 +107,8 @@ def main(values, arguments):
             '%s: on random input the two are %.3g apart at most, of values up to %.3g'
             % (each.name, each.greatest, each.scale)
         )
+    for line in comparison.unexplained(differences, settings):
+        _LOG.warning('%s', line)
     _LOG.info('The quantized graph is %s.', values.output)
 
 

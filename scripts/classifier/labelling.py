@@ -86,6 +86,9 @@ def score(graph_def, graph_input, output_name, path):
 def score_many(graph_def, graph_input, output_name, paths):
     """Runs a graph on many photos, in batches, through the same stream as training.
 
+    Where the graph takes ranges of 8-bit values as it runs, each photo is a batch: the values of
+    another one would move its ranges, and so its scores.
+
     Args:
       graph_def: a frozen GraphDef, which may have been made for one image at a time.
       graph_input: its `GraphInput`.
@@ -107,7 +110,8 @@ def score_many(graph_def, graph_input, output_name, paths):
         return import_graph(freed, [output_name + ':0'], fed)[0]
 
     _check_fed_shape(graph_def, graph_input)
-    groups = stream.groups(len(paths))
+    alone = search.ranges_depend_on(graph_def, graph_input.name)
+    groups = stream.groups(len(paths), 1 if alone else stream.BATCH_SIZE)
     with _runs(graph_input, output_name):
         results = stream.run(graph_input.pixels, build, [paths[group] for group in groups])
         for group, (values, readable) in zip(groups, results):

@@ -6,6 +6,23 @@ from scripts.errors import UserError
 
 NAMES_IN_A_MESSAGE = 5
 
+# Ops that quantize to a range that they are given: which input is its lower end.
+_RANGE_INPUT = {
+    'QuantizeV2': 1,
+    'Requantize': 3,
+    'FakeQuantWithMinMaxVars': 1,
+    'FakeQuantWithMinMaxVarsPerChannel': 1,
+}
+# Ops that may quantize to the range of all values that they see, and whether one is given where
+# their attribute does not say so.
+_RANGE_GIVEN = {
+    'QuantizeAndDequantize': False,
+    'QuantizeAndDequantizeV2': False,
+    'QuantizeAndDequantizeV3': True,
+    'QuantizeAndDequantizeV4': True,
+    'QuantizeDownAndShrinkRange': False,
+}
+
 
 def node_name(tensor_name):
     """Returns the name of the node behind an input or tensor name: `Mul:0`, `^Mul` and `Mul`."""
@@ -76,3 +93,24 @@ def downstream(graph_def, name):
                 reached.add(node.name)
                 waiting.append(node.name)
     return reached
+
+
+def ranges_depend_on(graph_def, name):
+    """Returns whether values are quantized to ranges that are taken of what is fed at a node.
+
+    Args:
+      graph_def: a GraphDef.
+      name: of the node.
+    """
+    fed = downstream(graph_def, name)
+
+    def depends(node):
+        if node.op in _RANGE_GIVEN:
+            given = node.attr['range_given'].b if 'range_given' in node.attr else None
+            return not (_RANGE_GIVEN[node.op] if given is None else given)
+        first = _RANGE_INPUT.get(node.op)
+        return first is not None and any(
+            node_name(each) in fed for each in node.input[first : first + 2]
+        )
+
+    return any(depends(node) for node in graph_def.node if node.name in fed)

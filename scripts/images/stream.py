@@ -19,26 +19,26 @@ _BATCHES_AHEAD = 2
 _BATCHES_AT_ONCE = 2
 
 
-def groups(count):
-    """Returns the slices of BATCH_SIZE that `count` photos fall into; the last may be shorter."""
-    return [slice(start, min(start + BATCH_SIZE, count)) for start in range(0, count, BATCH_SIZE)]
+def groups(count, size=BATCH_SIZE):
+    """Returns the slices of `size` that `count` photos fall into; the last may be shorter."""
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def batches(elements, to_pixels):
+def batches(elements, to_pixels, size=BATCH_SIZE):
     """Turns a tf.data.Dataset into one of batches of pixels.
 
     Args:
       elements: a Dataset with one element a photo.
       to_pixels: takes an element, returns float32 `[height, width, 3]`.
+      size: of a batch.
 
     Returns:
-      A Dataset of float32 `[batch, height, width, 3]`, BATCH_SIZE each and in order; the last one
-      may be shorter.
+      A Dataset of float32 `[batch, height, width, 3]`, in order; the last one may be shorter.
     """
     # AutoGraph would rewrite to_pixels, which has no Python branches, through files in /tmp: 1 s.
     as_it_is = tf.autograph.experimental.do_not_convert(to_pixels)
     images = elements.map(as_it_is, num_parallel_calls=os.cpu_count())
-    return images.batch(BATCH_SIZE).prefetch(_BATCHES_AHEAD)
+    return images.batch(size).prefetch(_BATCHES_AHEAD)
 
 
 def run(spec, build, paths, policy=bad_images.SKIP):
@@ -50,8 +50,8 @@ def run(spec, build, paths, policy=bad_images.SKIP):
       spec: a `settings.PixelSpec`.
       build: takes float32 `[batch, height, width, 3]`, normalized, adds what is to be run to the
         current graph, and returns the tensor to fetch, `[batch, ...]`.
-      paths: list of lists of str, BATCH_SIZE each but for the last; BLANK_PATH in the place of a
-        photo that is known to be unreadable.
+      paths: list of lists of str, as long as the first one each but for the last; BLANK_PATH in
+        the place of a photo that is known to be unreadable.
       policy: of `bad_images`.
 
     Yields:
@@ -62,12 +62,13 @@ def run(spec, build, paths, policy=bad_images.SKIP):
       UserError: a photo cannot be read, and the policy is to stop.
     """
     paths = [list(batch) for batch in paths]
+    size = len(paths[0]) if paths else BATCH_SIZE
     graph = tf.Graph()
     with graph.as_default():
         paths_tensor = tf.placeholder(tf.string, [None])
         elements = tf.data.Dataset.from_tensor_slices(paths_tensor)
         iterator = tf.data.make_initializable_iterator(
-            batches(elements, lambda path_tensor: _load_or_blank(path_tensor, spec))
+            batches(elements, lambda path_tensor: _load_or_blank(path_tensor, spec), size)
         )
         next_tensor = iterator.get_next()
         pixels_tensor = tf.placeholder(tf.float32, [None, spec.height, spec.width, 3])
@@ -107,7 +108,7 @@ def _decoded(paths, policy, restart, next_batch):
       paths: list of lists of str.
       policy: of `bad_images`.
       restart: takes a list of encoded paths, and begins to decode these.
-      next_batch: returns the pixels of the next BATCH_SIZE of them.
+      next_batch: returns the pixels of the next batch of them.
     """
     position = 0
     while position < len(paths):

@@ -46,17 +46,17 @@ def calibrate(graph_def, graph_input, paths):
         )
         return tf.reshape(tf.stack(tensors), [-1, 2])
 
-    groups = [paths[group] for group in stream.groups(len(paths))]
+    # One by one: the values of a photo are quantized to ranges of its own, as where it is labelled.
     found = [
         values
-        for values, readable in stream.run(graph_input.pixels, build, groups)
-        if readable.any()
+        for values, readable in stream.run(graph_input.pixels, build, [[path] for path in paths])
+        if readable.all()
     ]
     if not found:
         raise UserError('none of the %d photos to calibrate with can be read' % len(paths))
     lowest = np.min([values[:, 0] for values in found], axis=0)
     highest = np.max([values[:, 1] for values in found], axis=0)
-    _LOG.info('%d ranges are constant now, from %d photos', len(running), len(paths))
+    _LOG.info('%d ranges are constant now, from %d photos', len(running), len(found))
     return ranges.set_constant(
         graph_def, {node.name: pair for node, pair in zip(running, zip(lowest, highest))}
     )
