@@ -20,6 +20,7 @@ import hashlib
 import json
 import logging
 import os
+import random
 import typing
 import warnings
 import zlib
@@ -33,7 +34,9 @@ from scripts.errors import UserError
 _LOG = logging.getLogger(__name__)
 _WARNINGS_SHOWN = 10
 _LONGEST_NAME = 255  # Bytes, of a file on common file systems.
+_LONGEST_LINE = 4096  # Of a record: far above that of the longest name, all of it escaped.
 _DIGEST_BYTES = 16
+_COMPARED = 32  # Texts, with what the binary file has for them.
 _CHUNK_BYTES = 1 << 20
 
 
@@ -123,7 +126,7 @@ def load(cache, photos, bottlenecks):
       as not found, with a warning.
     """
     records = {folder: _read_record(cache, folder) for folder in {p.folder for p in photos}}
-    parse = _Parser(cache)
+    parse = _Parser(cache, photos)
     found, digests = np.zeros(len(photos), np.bool_), values_lib.no_digests(len(photos))
     problems, unrecorded, outdated = [], [], []
     for row, photo in enumerate(photos):
@@ -155,22 +158,50 @@ def load(cache, photos, bottlenecks):
 
 
 class _Parser:
-    """Turns texts into values; those that the binary file knows are not read as numbers."""
+    """Turns texts into values; those that the binary file knows are not read as numbers.
 
-    def __init__(self, cache):
+    Its checksum is no signature. So for some photos, drawn anew each time, the values are compared
+    with the text, and where one differs none is taken.
+    """
+
+    def __init__(self, cache, photos):
         self._length = cache.length
         self.known_digests, self._known = values_lib.read(cache.values_path(), cache.length)
         self._rows = {digest: row for row, digest in enumerate(self.known_digests.tolist())}
+        if self._rows and not all(self._agrees(cache.path(photo)) for photo in _drawn(photos)):
+            _LOG.warning(
+                '%s holds other values than the text files; it is recomputed', cache.values_path()
+            )
+            self._rows, self.known_digests = {}, values_lib.no_digests(0)
+
+    def _agrees(self, path):
+        try:
+            with open(path, 'rb') as file:
+                text = file.read()
+        except OSError:  # It is told where all files are read.
+            return True
+        known = self._known_values(values_lib.digest(text))
+        values = from_text(text, self._length)
+        return known is None or values is None or (known == values).all()
+
+    def _known_values(self, digest):
+        row = self._rows.get(digest)
+        return None if row is None else self._known[row]
 
     def __call__(self, text, bottleneck):
         """Fills in a row; returns the digest of the text, and what is wrong with it or None."""
         digest = values_lib.digest(text)
-        row = self._rows.get(digest)
-        values = from_text(text, self._length) if row is None else self._known[row]
+        values = self._known_values(digest)
+        if values is None or not np.isfinite(values).all():
+            values = from_text(text, self._length)
         if values is None:
             return digest, 'is damaged: expected %d numbers with commas between them' % self._length
         bottleneck[:] = values
         return digest, None
+
+
+def _drawn(photos):
+    return random.SystemRandom().sample(photos, min(_COMPARED, len(photos)))
 
 
 def save_values(cache, digests, bottlenecks):
@@ -324,6 +355,8 @@ def _read_record(cache, folder):
         raise UserError('cannot read %s: %s' % (error.filename, error.strerror))
     origins = {}
     for line in filter(None, lines):
+        if len(line) > _LONGEST_LINE:  # To read a number takes the square of its digits.
+            continue
         try:
             name, *origin = json.loads(line.decode('ascii'))
             origins[name] = _Origin(*origin)

@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import struct
 
 from scripts import files
 from scripts.errors import UserError
 
 _EVENT_FILE = 'events.out.tfevents.'
+
+_RECORD_BYTES = 16  # Of a record in an event file, without its data.
 
 # A file that the run which has the folder locks; one that was killed leaves it, unlocked.
 _IN_USE = '.in-use'
@@ -91,6 +94,33 @@ def empty_dir(summaries_dir):
         os.makedirs(summaries_dir, exist_ok=True)
     except OSError as error:
         raise UserError('cannot empty --summaries_dir=%s: %s' % (summaries_dir, error))
+
+
+def count_records(path):
+    """Counts the whole records of an event file; a length that it does not hold is not believed.
+
+    TensorFlow would take as much memory as a length says. What is in the records is not looked at.
+
+    Args:
+      path: of the file: records of a length, uint64, its checksum, 4 bytes, the data, and theirs.
+
+    Returns:
+      The number, and whether the file ends with the last of them.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    try:
+        size, place, count = os.path.getsize(path), 0, 0
+        with open(path, 'rb') as file:
+            while place + _RECORD_BYTES <= size:
+                file.seek(place)
+                (length,) = struct.unpack('<Q', file.read(8))
+                place += _RECORD_BYTES + length
+                count += place <= size
+        return count, place == size
+    except OSError as error:
+        raise UserError('cannot read %s: %s' % (path, error.strerror))
 
 
 def _is_summary(name):

@@ -1,14 +1,17 @@
 """Learning curves, read back from the event files of a training."""
 
 import glob
+import itertools
 import logging
 import os
 import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from google.protobuf import message
 
 from scripts import files
+from scripts.classifier import summaries
 from scripts.errors import UserError
 
 _RUNS = ('train', 'validation')
@@ -38,12 +41,10 @@ def event_files(summaries_dir):
     Raises:
       UserError: there is none below the folder.
     """
-    found = {
-        run: sorted(
-            glob.glob(os.path.join(glob.escape(summaries_dir), run, 'events.out.tfevents.*'))
-        )
-        for run in _RUNS
-    }
+    found = {}
+    for run in _RUNS:
+        pattern = os.path.join(glob.escape(summaries_dir), run, 'events.out.tfevents.*')
+        found[run] = sorted(filter(os.path.isfile, glob.glob(pattern)))
     if not any(found.values()):
         raise UserError(
             '%s has no event files in train/ or validation/: expected the --summaries_dir '
@@ -78,10 +79,17 @@ def read(summaries_dir):
 
 def _read_file(path, points):
     """Adds step and value of each point; of one step the last one counts, as in a resumed run."""
+    count, is_whole = summaries.count_records(path)
+    problem = None if is_whole else 'its last record is cut'
+    events = tf.train.summary_iterator(files.for_tensorflow(path))
     try:
-        for event in tf.train.summary_iterator(files.for_tensorflow(path)):
+        for event in itertools.islice(events, count):
             for value in event.summary.value:
                 if value.tag in _TAGS:
                     points[_TAGS[value.tag]][event.step] = value.simple_value
     except tf.errors.DataLossError as error:
-        _LOG.warning('%s is damaged, the curves end there: %s', path, error.message)
+        problem = error.message
+    except message.DecodeError:
+        problem = 'a record holds no event'
+    if problem:
+        _LOG.warning('%s is damaged, the curves end there: %s', path, problem)

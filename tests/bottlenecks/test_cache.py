@@ -305,6 +305,44 @@ def test_another_version_of_the_network_is_noticed(cache, photos, warnings_of):
     assert load(cache, photos)[1] == [True] * 4
 
 
+@pytest.mark.parametrize('wrong', [-VALUES, VALUES * np.nan, np.roll(VALUES, 1, axis=0)])
+@pytest.mark.parametrize('rows', [[0, 1, 2, 3], [2]])
+def test_a_binary_file_that_says_something_else_is_not_believed(
+    cache, photos, warnings_of, wrong, rows
+):
+    digests = cache_lib.store(cache, photos, VALUES)
+    values = VALUES.copy()
+    values[rows] = wrong[rows]
+    cache_lib.save_values(cache, digests, values)  # Its own checksum is right.
+    with open(cache.values_path(), 'rb') as file:
+        crafted = file.read()
+    found = []
+    (warned,) = warnings_of(lambda: found.append(load(cache, photos)[0]))
+    assert cache.values_path() in warned and 'other values than the text files' in warned
+    assert (found[0] == VALUES).all()
+    with open(cache.values_path(), 'rb') as file:
+        assert file.read() != crafted
+    assert warnings_of(lambda: load(cache, photos)) == []
+
+
+def test_which_rows_of_a_large_binary_file_are_compared_cannot_be_guessed(cache, photos):
+    many = [photos[0]] * 500
+    cache_lib.store(cache, photos, VALUES)
+    load(cache, photos)
+    compared = []
+    from_text = cache_lib.from_text
+
+    def keep(text, length):
+        compared.append(len(text))
+        return from_text(text, length)
+
+    with mock.patch.object(cache_lib, 'from_text', keep):
+        load(cache, many)
+    assert len(compared) == 32
+    drawn = [cache_lib._drawn(range(500)) for _ in range(2)]
+    assert drawn[0] != drawn[1] and all(len(set(each)) == 32 for each in drawn)
+
+
 def test_many_damaged_files_are_counted_not_all_listed(cache, photos, warnings_of):
     many = photos * 10
     cache_lib.store(cache, photos, VALUES)
@@ -312,6 +350,16 @@ def test_many_damaged_files_are_counted_not_all_listed(cache, photos, warnings_o
         empty(cache, photo)
     warned = warnings_of(lambda: load(cache, many))
     assert len(warned) == 11 and 'and 30 more' in warned[-1]
+
+
+def test_the_longest_names_have_a_record(cache, photos, warnings_of):
+    for name in ('\udcff' * 255, '\u82b1' * 85, '\U0001f33c' * 63, 'a' * 255):
+        os.rename(photos[0].path, os.path.join(os.path.dirname(photos[0].path), name))
+        path = os.path.join(os.path.dirname(photos[0].path), name)
+        photos[0] = photos[0]._replace(file_name=name, path=path)
+        cache_lib.store(cache, photos[:1], VALUES[:1])
+        assert warnings_of(lambda: load(cache, photos[:1])) == []
+        assert load(cache, photos[:1])[1] == [True]
 
 
 @pytest.mark.parametrize('kept', range(0, 200, 7))
@@ -340,8 +388,10 @@ def test_a_torn_record_harms_no_other_line(cache, photos, kept):
         b'[["0.jpg"], 1, 2, "x", 3]',
         b'["0.jpg"]',
         b'[' * 99999,
+        b'["0.jpg", 1, 2, "5ha", 3, 4, 5, "%s"]' % (b'9' * 10**4),
         b'\xff',
     ],
+    ids=range(10),
 )
 def test_a_damaged_line_of_a_record_harms_no_other(cache, photos, line):
     cache_lib.store(cache, photos, VALUES)

@@ -43,12 +43,19 @@ def test_a_warm_cache_computes_nothing_and_gives_the_same(pretrained, cache, pho
     assert (warm == cold).all() and readable.all()
 
 
-def test_the_second_run_reads_no_text_as_numbers(pretrained, cache, photos, monkeypatch):
+def test_the_second_run_reads_few_texts_as_numbers(pretrained, cache, photos, monkeypatch):
     cold, _ = extract.through_cache(pretrained, cache, photos)
-    monkeypatch.setattr(cache_lib, 'from_text', None)
+    compared, from_text = [], cache_lib.from_text
+
+    def count(text, length):
+        compared.append(text)
+        return from_text(text, length)
+
+    monkeypatch.setattr(cache_lib, 'from_text', count)
     kept = os.stat(cache.values_path()).st_mtime_ns
     warm, _ = extract.through_cache(pretrained, cache, photos)
     assert (warm == cold).all()
+    assert len(compared) == 32
     backwards, _ = extract.through_cache(pretrained, cache, photos[::-1])
     assert (backwards == cold[::-1]).all()
     assert os.stat(cache.values_path()).st_mtime_ns != kept

@@ -3,11 +3,16 @@
 import contextlib
 import gzip
 import io
+import json
 import struct
 import tarfile
+import zipfile
 import zlib
 
+import numpy as np
 import tensorflow.compat.v1 as tf
+
+from tests.trust import samples
 
 _NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 32767, 32768, 65535, 2**31 - 1, 2**31, 2**32 - 1)
 _TOKENS = (
@@ -317,3 +322,92 @@ _GRAPH_KINDS = (
     _odd_attribute, _odd_attribute, _odd_constant, _odd_constant, _double, _lose_node, _odd_version,
     _odd_function, _device, _description, _description,
 )  # fmt: skip
+
+
+def damaged_checkpoint(random, data, others):
+    """Returns the bytes of a checkpoint, damaged: as they are, or its members, or its values."""
+    kind = random.randint(3)
+    if kind == 0:
+        return damaged(random, data, others)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if kind == 1:
+        return _with_damaged_members(random, members)
+    arrays = {name[: -len('.npy')]: np.load(io.BytesIO(each)) for name, each in members.items()}
+    meta = json.loads(str(arrays.pop('meta')))
+    for _ in range(random.randint(1, 4)):
+        if random.randint(2):
+            _odd_value(random, meta)
+        else:
+            name = str(random.choice(sorted(arrays) + ['variable/more']))
+            arrays[name] = _odd_array(random, arrays.get(name, np.zeros((2, 2), 'f')))
+    return samples.checkpoint(meta, arrays)
+
+
+def _with_damaged_members(random, members):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, 'w') as archive:
+        for name, contents in members.items():
+            written = contents
+            if random.randint(2):
+                written = damaged(random, contents, list(members.values()))
+            if random.randint(10):
+                kind = zipfile.ZIP_STORED if random.randint(8) else zipfile.ZIP_DEFLATED
+                archive.writestr(name, written, kind)
+    return made.getvalue()
+
+
+_ODD_VALUES = (
+    None, True, False, -1, 0, 0.5, 1e300, -5, 2**31, 10**12, 10**30, float('nan'), float('inf'), '',
+    '7', [], [1], [0.5, 3], [0.5, 10**12], [float('nan'), 3], {}, {'a': {}}, [[]] * 3, 'x' * 10000,
+)  # fmt: skip
+
+
+def _odd_value(random, values):
+    """Changes one of a dict's values, or of those in it, or takes it out."""
+    key = sorted(values)[random.randint(len(values))] if values else 'new'
+    if isinstance(values.get(key), dict) and random.randint(2):
+        _odd_value(random, values[key])
+    elif random.randint(5) == 0:
+        values.pop(key, None)
+    else:
+        values[key] = _ODD_VALUES[random.randint(len(_ODD_VALUES))]
+
+
+def _odd_array(random, array):
+    kind = random.randint(5)
+    if kind == 0:
+        array = array.copy()
+        array.flat[0:1] = random.choice([np.nan, np.inf, -np.inf, 3e38, 0])
+    elif kind == 1:
+        array = array.astype(str(random.choice(['f2', 'f8', 'i4', 'U', 'S', '?', 'c8'])))
+    elif kind == 2:
+        array = array.reshape(-1)[: random.randint(4)]
+    elif kind == 3:
+        array = array.T
+    else:
+        array = np.zeros([0] * random.randint(1, 30), array.dtype)
+    return array
+
+
+def damaged_events(random, events, others):
+    """Returns the bytes of an event file, damaged: as they are, or what is in its records.
+
+    Args:
+      random: a RandomState.
+      events: list of serialized events.
+      others: bytes to splice into.
+    """
+    if random.randint(3) == 0:
+        return damaged(random, b''.join(map(samples.record, events)), others)
+    records = []
+    for event in events:
+        kind = random.randint(8)
+        claimed = int(random.choice(_NUMBERS)) << int(random.choice([0, 8, 32]))
+        if kind == 0:
+            records.append(samples.record(damaged(random, event, events)))
+        elif kind == 1:
+            records.append(samples.record(event, claimed & 2**64 - 1))
+        elif kind != 2:
+            records.append(samples.record(event))
+    return b''.join(records)

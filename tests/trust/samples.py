@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import json
+import struct
 import tarfile
 
 import numpy as np
@@ -59,4 +61,48 @@ def _tar_of(members, kind):
             info = tarfile.TarInfo(name)
             info.size = len(contents)
             made.addfile(info, io.BytesIO(contents))
+    return data.getvalue()
+
+
+_CRC32C_BITS = 0x82F63B78
+
+
+def _masked_crc32c(data):
+    """The checksum of TensorFlow's records."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (_CRC32C_BITS if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return struct.pack('<I', ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def record(data, claimed=None):
+    """Returns a record as in event files, with right checksums, that claims so many bytes."""
+    length = struct.pack('<Q', len(data) if claimed is None else claimed)
+    return length + _masked_crc32c(length) + data + _masked_crc32c(data)
+
+
+def events():
+    """Returns a list of serialized events, as a training writes them."""
+    import tensorflow.compat.v1 as tf
+
+    made = [tf.Event(wall_time=1, file_version='brain.Event:2')]
+    for step in range(6):
+        event = tf.Event(wall_time=2 + step, step=step)
+        event.summary.value.add(tag='accuracy_1', simple_value=step / 10)
+        event.summary.value.add(tag='cross_entropy_1', simple_value=1.5)
+        histogram = event.summary.value.add(tag='activations').histo
+        histogram.bucket.extend([1, 2, 3])
+        histogram.bucket_limit.extend([0, 1, 2])
+        made.append(event)
+    made.append(tf.Event(step=6, session_log=tf.SessionLog(status=tf.SessionLog.START)))
+    return [event.SerializeToString() for event in made]
+
+
+def checkpoint(meta, arrays):
+    """Returns the bytes of a checkpoint: what it says as JSON values, and a dict of arrays."""
+    data = io.BytesIO()
+    np.savez(data, **dict(arrays, meta=np.array(json.dumps(meta))))
     return data.getvalue()

@@ -300,6 +300,65 @@ def _archives(folder):
     return _each(read)
 
 
+def _checkpoints(folder):
+    from scripts.classifier import checkpoint
+
+    path = os.path.join(folder, 'checkpoint')
+    weights = np.arange(6, dtype=np.float32).reshape(2, 3)
+    variables = {'layer/weights': weights, 'layer/biases': weights[0]}
+    same = {'random_seed': 3, 'labels': ['a', 'b'], 'learning_rate': 0.1, 'distortions': [0, 1]}
+    saved = checkpoint.Checkpoint(7, variables, checkpoint.Best(0.5, 4, variables), False)
+    checkpoint.save(path, saved, same)
+    whole = _read(path)
+
+    def read(random):
+        _write(path, mutations.damaged_checkpoint(random, whole, [whole]))
+        with contextlib.suppress(UserError):
+            assert 0 <= checkpoint.random_seed(path) < 2**31
+        loaded = checkpoint.load(path, same)
+        shapes = {name: value.shape for name, value in variables.items()}
+        checkpoint.check_variables(path, loaded, shapes)
+        assert 0 < loaded.steps_done < 2**31
+        for each in [loaded.variables] + ([loaded.best.variables] if loaded.best else []):
+            assert set(each) == set(variables)
+            assert all(np.isfinite(value).all() for value in each.values())
+        return READ
+
+    return _each(read)
+
+
+class _Warnings(logging.Handler):
+    """Counts what is said."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def emit(self, record):
+        self.count += 1
+
+
+def _event_files(folder):
+    from scripts.evaluation import charts, curves
+
+    events, counted = samples.events(), _Warnings()
+    logging.getLogger('scripts').addHandler(counted)
+    os.mkdir(os.path.join(folder, 'train'))
+    path = os.path.join(folder, 'train', 'events.out.tfevents.1.here')
+
+    def read(random):
+        _write(path, mutations.damaged_events(random, events, events))
+        counted.count = 0
+        found = curves.read(folder)
+        assert counted.count <= 1
+        for each, is_fraction in ((found.accuracy, True), (found.cross_entropy, False)):
+            if each:
+                charts.learning_curves('', each, is_fraction)
+        return 'cut short' if counted.count else READ
+
+    return _each(read)
+
+
 def _photos(folder):
     import tensorflow.compat.v1 as tf
 
@@ -328,6 +387,8 @@ READERS = {
     'the labels reader': _labels,
     'the graph loader': _graphs,
     'the archive reader': _archives,
+    'the checkpoint reader': _checkpoints,
+    'the reader of event files': _event_files,
     'the photo decoder': _photos,
 }
 
