@@ -33,6 +33,12 @@ INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctr
 _LOG_LEVEL, _ERRORS_ONLY = 'TF_CPP_MIN_LOG_LEVEL', '3'
 _LAST_BYTES = 500
 
+# Python's stand-ins for bytes that are no text, and what must not reach a terminal: control
+# characters, line separators, directions, half characters, and bytes 0x80 to 0x9f.
+_UTF8 = ('utf-8', 'surrogateescape')
+_BYTES = re.compile('[\udc80-\udcff]+')
+_STEERING = re.compile('[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc9f\udd00-\udfff]')
+
 _PASSED_ON = {signal.SIGINT, signal.SIGTERM}
 _SECONDS_TO_STOP = 3
 _PR_SET_PDEATHSIG = 1  # Of <sys/prctl.h>.
@@ -236,8 +242,20 @@ def how_to_start(name):
 
 
 def printable(text):
-    """Returns a text, such as a file's name, with no line breaks and no steering of a terminal."""
-    return ''.join(each if each >= ' ' and each != '\x7f' else repr(each)[1:-1] for each in text)
+    """Returns a text, such as a file's name, with no line breaks and no steering of a terminal.
+
+    Control characters, those that turn the direction of writing, and bytes that a terminal may
+    take for control characters become escapes. The rest of a name that is no UTF-8, or that came
+    without a locale, is printed as its bytes are.
+    """
+    text = _BYTES.sub(lambda found: found.group().encode(*_UTF8).decode(*_UTF8), text)
+    return _STEERING.sub(lambda found: _escape(found.group()), text)
+
+
+def _escape(character):
+    if _BYTES.match(character):
+        return '\\x%02x' % (ord(character) - 0xDC00)
+    return repr(character)[1:-1]
 
 
 def one_line(message):

@@ -41,7 +41,7 @@ def main(values, arguments):
     counts = collections.Counter(node.op for node in graph_def.node)
     if values.op_types:
         for op, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            print('%6d  %s' % (count, op))
+            print('%6d  %s' % (count, command.printable(op)))
     elif values.op is not None:
         print(counts[values.op])
     else:

@@ -272,6 +272,9 @@ def read(path, what):
     """
     try:
         with open(path, 'rb') as file:
+            # Some devices never end; a terminal does, by Ctrl-D.
+            if stat.S_ISCHR(os.fstat(file.fileno()).st_mode) and not file.isatty():
+                raise UserError('the %s %s is a device: expected a file' % (what, path))
             return file.read()
     except FileNotFoundError:
         raise UserError('no %s at %s: check the path' % (what, path))

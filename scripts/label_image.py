@@ -103,6 +103,8 @@ def _label_many(values, graph, paths):
     text = label_output.render(photos, values.output_format)
     if values.output:
         files.write(values.output, text.encode('utf-8', 'surrogateescape'))
+    elif sys.stdout.isatty():  # CSV holds names and labels as they are.
+        sys.stdout.write('\n'.join(command.printable(line) for line in text.split('\n')))
     else:
         sys.stdout.write(text)
     unreadable = sum(photo.best is None for photo in photos)

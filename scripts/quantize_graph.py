@@ -98,14 +98,15 @@ def main(values, arguments):
     differences = comparison.differences(trial, after, settings.output_names)
     if values.print_nodes:
         for node in after.node:
-            print('%s %s(%s)' % (node.name, node.op, ', '.join(node.input)))
+            line = '%s %s(%s)' % (node.name, node.op, ', '.join(node.input))
+            print(command.printable(line))
     graph_files.write(after, values.output)
     for line in comparison.table(before, after):
         print(line)
     for each in differences:
         print(
             '%s: on random input the two are %.3g apart at most, of values up to %.3g'
-            % (each.name, each.greatest, each.scale)
+            % (command.printable(each.name), each.greatest, each.scale)
         )
     for line in comparison.unexplained(differences, settings):
         _LOG.warning('%s', line)

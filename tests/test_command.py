@@ -347,6 +347,28 @@ def test_a_name_cannot_break_a_line_or_steer_the_terminal(flag_values, capsys):
     )
 
 
+@pytest.mark.parametrize(
+    'text, shown',
+    [
+        (
+            'caf\u00e9 \u82b1 \U0001f469\u200d\U0001f33e',
+            'caf\u00e9 \u82b1 \U0001f469\u200d\U0001f33e',
+        ),
+        ('\x1b]0;title\x07', '\\x1b]0;title\\x07'),
+        ('\x9b2J \x80 \x85', '\\x9b2J \\x80 \\x85'),
+        ('\udc9b2J', '\\x9b2J'),  # A byte of a name that is no UTF-8.
+        ('\udcc2\udc9b2J', '\\x9b2J'),  # U+009B, as names come without a locale.
+        ('caf\udcc3\udca9', 'caf\u00e9'),
+        ('caf\udce9.png', 'caf\udce9.png'),  # Latin-1; a terminal shows some sign for it.
+        ('photo\u202egpj.exe \u2066', 'photo\\u202egpj.exe \\u2066'),
+        ('two\u2028lines\u2029', 'two\\u2028lines\\u2029'),
+        ('\ud800', '\\ud800'),
+    ],
+)
+def test_no_text_steers_a_terminal(text, shown):
+    assert command.printable(text) == shown
+
+
 def test_what_is_registered_for_the_end_is_done(tmp_path):
     # A lock that processes share, as tqdm has one, is complained about where nobody removes it.
     program = tmp_path / 'program.py'

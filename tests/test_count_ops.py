@@ -5,6 +5,7 @@ import os
 import pytest
 
 from scripts import count_ops
+from scripts.graphs import graph_files
 from tests.evaluation import graphs
 
 
@@ -28,6 +29,14 @@ def test_types_are_counted_not_names(in_process, graph):
     assert in_process(count_ops, graph, 'Softmax').out == '1\n'
     ended = in_process(count_ops, graph, 'final_result')
     assert (ended.status, ended.out, ended.err) == (0, '0\n', '')
+
+
+def test_no_op_type_steers_a_terminal(in_process, graph):
+    graph_def = graph_files.read(graph)
+    graph_def.node[-1].op = 'Soft\x1b]0;max\u009b'
+    graph_files.write(graph_def, graph)
+    ended = in_process(count_ops, graph, '--op_types')
+    assert ended.status == 0 and '     1  Soft\\x1b]0;max\\x9b\n' in ended.out
 
 
 def test_flags_and_places_say_the_same(in_process, graph):

@@ -372,3 +372,9 @@ def test_an_output_is_no_input(tmp_path, one_file):
 def test_a_device_may_be_given_more_than_once(fifo):
     for path in ('/dev/null', '/dev/stdout', '/dev/fd/1', fifo):  # These calls write nothing.
         files.check_distinct([('--report', path), ('--output', path)], [('--input', path)])
+
+
+def test_a_device_that_never_ends_is_not_read(tmp_path):
+    (tmp_path / 'graph.pb').symlink_to('/dev/zero')
+    with pytest.raises(UserError, match='the graph .*/graph.pb is a device: expected a file'):
+        files.read(str(tmp_path / 'graph.pb'), 'graph')

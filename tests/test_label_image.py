@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -353,6 +354,21 @@ def test_one_photo_prints_as_ever_and_many_as_one(in_process, files):
     assert printed == [
         '%s (score=%.5f)' % (each['label'], each['score']) for each in photo['labels']
     ]
+
+
+def test_no_label_or_name_steers_a_terminal(in_process, files, album, tmp_path, monkeypatch):
+    (tmp_path / 'labels.txt').write_text('hei\x1bght\nwid\u009bth\nvalue\n', encoding='utf-8')
+    one = in_process(label_image, *arguments(files))
+    assert 'wid\\x9bth (score=' in one.out and 'hei\\x1bght (score=' in one.out
+    os.rename(os.path.join(album, '01.png'), os.path.join(album, '0\x1b]0;x\x071.png'))
+    in_a_file = in_process(label_image, album, '--output_format=csv', *without_image(files))
+    assert '0\x1b]0;x\x071.png,1,wid\u009bth,30\n' in in_a_file.out
+    in_json = in_process(label_image, album, '--output_format=json', *without_image(files))
+    assert not {'\x1b', '\u009b'} & set(in_json.out)
+    monkeypatch.setattr(type(sys.stdout), 'isatty', lambda _: True)
+    shown = in_process(label_image, album, '--output_format=csv', *without_image(files))
+    assert '0\\x1b]0;x\\x071.png,1,wid\\x9bth,30\n' in shown.out
+    assert shown.out.count('\n') == in_a_file.out.count('\n')
 
 
 @pytest.mark.parametrize(

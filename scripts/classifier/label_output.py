@@ -32,7 +32,7 @@ def best_labels(scores, labels, count):
 
 def as_text(best):
     """Returns one photo's labels as the classic lines, `daisy (score=0.98718)`."""
-    return ''.join('%s (score=%0.5f)\n' % pair for pair in best)
+    return ''.join('%s (score=%0.5f)\n' % (printable(label), score) for label, score in best)
 
 
 def render(photos, output_format):

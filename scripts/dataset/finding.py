@@ -1,19 +1,21 @@
 """Finding photos by what a person typed: files, folders, globs, lists with commas."""
 
 import glob
+import logging
 import os
 
+from scripts.dataset import extensions
 from scripts.errors import UserError
 
-_ENDINGS = ('.jpg', '.jpeg', '.png', '.gif', '.bmp')
+_LOG = logging.getLogger(__name__)
 
 
 def image_paths(names):
     """Returns the paths of the photos that `names` stand for, each once, in order.
 
     Args:
-      names: list of str; each is a file, a folder (every photo below it, by its ending), a glob, or
-        several of these with commas between them. What exists as it is typed is taken so.
+      names: list of str; each is a file, a folder (every photo below it, by its extension), a glob,
+        or several of these with commas between them. What exists as it is typed is taken so.
 
     Raises:
       UserError: one of them stands for nothing.
@@ -34,7 +36,7 @@ def _expand(name):
         if not found:
             raise UserError(
                 'the folder %s has no photos: expected files that end in %s'
-                % (name, ', '.join(_ENDINGS))
+                % (name, extensions.listed(extensions.DECODED))
             )
         return found
     if os.path.isfile(name):
@@ -46,9 +48,19 @@ def _expand(name):
 
 
 def _photos_below(folder):
-    return sorted(
-        os.path.join(place, name)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(_ENDINGS) and not name.startswith('.')
-    )
+    photos, others = [], []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if not each.startswith('.')]
+        for name in names:
+            extension = extensions.of_file(name).lower()
+            if extension in extensions.DECODED and not name.startswith('.'):
+                path = os.path.join(place, name)
+                # A pipe would be waited for, and some devices never end.
+                (photos if os.path.isfile(path) else others).append(path)
+    if others:
+        _LOG.warning(
+            'left out: links to nothing, or other things that are no files (%d), such as %s',
+            len(others),
+            min(others),
+        )
+    return sorted(photos)

@@ -1,5 +1,6 @@
 """Labels: from folder names, and as the text file that goes with a graph."""
 
+import collections
 import logging
 import os
 import re
@@ -16,7 +17,7 @@ def label_of(folder):
     Raises:
       UserError: nothing would be left of the name.
     """
-    label = re.sub(r'[^a-z0-9]+', ' ', folder.lower())
+    label = re.sub(r'[^a-z0-9]+', ' ', files.as_utf8(folder).lower())
     if not label.strip():
         raise UserError(
             'the folder name %r holds no letter a-z and no digit, so no label is left '
@@ -67,10 +68,13 @@ def read(path):
             'line %d of %s is empty, and labels count by lines: write the label there, or take the '
             'line out' % (labels.index('') + 1, path)
         )
-    twice = next((label for label in labels if labels.count(label) > 1), None)
+    counts = collections.Counter(labels)
+    twice = next((label for label in labels if counts[label] > 1), None)
     if twice is not None:
         lines = [str(number) for number, label in enumerate(labels, 1) if label == twice]
-        _LOG.warning('lines %s of %s are the same label: %s', ' and '.join(lines), path, twice)
+        _LOG.warning(
+            'lines %s of %s are the same label: %s', ' and '.join(shortened(lines)), path, twice
+        )
     return labels
 
 

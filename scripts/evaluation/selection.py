@@ -1,5 +1,7 @@
 """Which photos to evaluate on, with their labels in the order of a graph's."""
 
+import collections
+
 from scripts.command import printable
 from scripts.dataset import labels as labels_lib
 from scripts.errors import UserError
@@ -35,22 +37,23 @@ def photos_of(dataset, category, labels):
     # The spaces at its ends are part of a label, and a labels file is read without them.
     wanted = [label.strip() for label in dataset.labels]
     known = [label.strip() for label in labels]
-    missing = [label for label in wanted if label not in known]
+    counts = collections.Counter(known)
+    missing = [label for label in wanted if not counts[label]]
     if missing:
         raise UserError(
             'the folder of photos has the label %r, which is not among the %d labels of the '
             'graph (%s): give the labels that were written with the graph, or other photos'
             % (missing[0], len(labels), ', '.join(labels_lib.shortened(labels)))
         )
-    twice = [label for label in wanted if known.count(label) > 1]
+    twice = [label for label in wanted if counts[label] > 1]
     if twice:
         raise UserError(
             'the labels of the graph hold %r more than once, so which score is meant is open: '
             'make them differ' % twice[0]
         )
-    places = [known.index(label) for label in wanted]
+    places = {label: place for place, label in enumerate(known)}
     photos = [
-        photo._replace(label_index=places[photo.label_index])
+        photo._replace(label_index=places[wanted[photo.label_index]])
         for photo in dataset.photos
         if category in (ALL, photo.category)
     ]

@@ -5,6 +5,7 @@ import typing
 import numpy as np
 
 from scripts import intervals
+from scripts.command import printable
 from scripts.evaluation import metrics
 
 MATRIX_LABELS = 30  # As many columns as fit on a wide terminal.
@@ -72,6 +73,7 @@ def table(rows):
     Args:
       rows: lists of str, equally long.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     return [
         '  '.join(

@@ -1,9 +1,17 @@
 """Labels from folder names and files."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from scripts.dataset import labels
+from scripts.dataset.photos import Dataset, Photo
+from scripts.dataset.split import Split
 from scripts.errors import UserError
+from scripts.evaluation import selection
+from tests.conftest import NO_LOCALE, REPOSITORY, UTF8
 
 
 @pytest.mark.parametrize(
@@ -58,3 +66,33 @@ def test_a_label_that_is_there_twice_is_a_warning(tmp_path, warnings_of):
     (tmp_path / 'labels.txt').write_bytes(b'crane\nroses\ncrane\n')
     (warned,) = warnings_of(lambda: labels.read(str(tmp_path / 'labels.txt')))
     assert warned.startswith('lines 1 and 3 of ') and warned.endswith('the same label: crane')
+
+
+@pytest.mark.parametrize('locale', [UTF8, NO_LOCALE])
+def test_labels_are_the_same_without_a_locale(tmp_path, locale):
+    # Their lower case is i and a dot above it, and k.
+    for name in ('\u0130stanbul', '20\u212a', '\u00c4pfel \u00d6l', '\u1e9eA'):
+        (tmp_path / os.fsdecode(name.encode())).mkdir()
+    program = (
+        'import os, sys\n'
+        'from scripts.dataset import labels\n'
+        'print(sorted(labels.label_of(name) for name in os.listdir(sys.argv[1])))\n'
+    )
+    printed = subprocess.check_output(
+        [sys.executable, '-c', program, str(tmp_path)],
+        cwd=REPOSITORY,
+        env=dict(os.environ, **locale),
+    )
+    assert printed.decode() == "[' a', ' pfel l', '20k', 'i stanbul']\n"
+
+
+def test_a_hundred_thousand_labels_are_read_and_found(tmp_path):
+    lines = ['label %d' % number for number in range(100000)]
+    (tmp_path / 'labels.txt').write_text('\n'.join(lines))
+    assert labels.read(str(tmp_path / 'labels.txt')) == lines
+    photos = tuple(
+        Photo('p/%d/1.jpg' % index, str(index), '1.jpg', index, 'testing') for index in range(20000)
+    )
+    dataset = Dataset(tuple(reversed(lines[:20000])), photos, 'p', Split(), ())
+    found = selection.photos_of(dataset, selection.ALL, lines)
+    assert [photo.label_index for photo in found] == list(range(19999, -1, -1))

@@ -71,3 +71,12 @@ def test_graphs_side_by_side_agree_with_the_first():
         'float.pb    100.0%         0.2231      100.0%  2,020,053         2.0',
         '8-bit.pb     75.0%         0.5697       75.0%    660,318        11.1',
     ]
+
+
+def test_no_label_or_graph_steers_a_terminal():
+    seen = evaluation([0, 1], [0, 1], ['a\x1b[2J', 'b\x9b'])
+    lines = text.summary(seen, 'Photos: 2', 2) + text.comparison(
+        [text.Compared('g\n\x1b', seen, 1, 1)]
+    )
+    assert not {'\x1b', '\x9b', '\n'} & set(''.join(lines))
+    assert any(line.startswith('a\\x1b[2J  ') for line in lines)
