@@ -34,7 +34,9 @@ def photos_of(dataset, category, labels):
     """
     # The spaces at its ends are part of a label, and a labels file is read without them.
     wanted = [label.strip() for label in dataset.labels]
-    known = [label.strip() for label in labels]
+    known = {}  # From label to its places.
+    for place, label in enumerate(labels):
+        known.setdefault(label.strip(), []).append(place)
     missing = [label for label in wanted if label not in known]
     if missing:
         raise UserError(
@@ -42,13 +44,13 @@ def photos_of(dataset, category, labels):
             'graph (%s): give the labels that were written with the graph, or other photos'
             % (missing[0], len(labels), ', '.join(labels_lib.shortened(labels)))
         )
-    twice = [label for label in wanted if known.count(label) > 1]
+    twice = [label for label in wanted if len(known[label]) > 1]
     if twice:
         raise UserError(
             'the labels of the graph hold %r more than once, so which score is meant is open: '
             'make them differ' % twice[0]
         )
-    places = [known.index(label) for label in wanted]
+    places = [known[label][0] for label in wanted]
     photos = [
         photo._replace(label_index=places[photo.label_index])
         for photo in dataset.photos

@@ -58,3 +58,9 @@ def test_a_label_that_is_there_twice_is_a_warning(tmp_path, warnings_of):
     (tmp_path / 'labels.txt').write_bytes(b'crane\nroses\ncrane\n')
     (warned,) = warnings_of(lambda: labels.read(str(tmp_path / 'labels.txt')))
     assert warned.startswith('lines 1 and 3 of ') and warned.endswith('the same label: crane')
+
+
+def test_a_label_in_every_line_is_a_warning_of_a_readable_length(tmp_path, warnings_of):
+    (tmp_path / 'labels.txt').write_bytes(b'crane\n' * 100000)
+    (warned,) = warnings_of(lambda: labels.read(str(tmp_path / 'labels.txt')))
+    assert warned.startswith('lines 1 and 2 and 3 and 4 and 5 and ... of ')

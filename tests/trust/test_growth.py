@@ -13,8 +13,10 @@ import zlib
 import pytest
 import tensorflow.compat.v1 as tf
 
+from scripts.dataset import labels as labels_lib
+from scripts.dataset import photos as photos_lib
 from scripts.errors import UserError
-from scripts.evaluation import thumbnails
+from scripts.evaluation import selection, thumbnails
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, exif, pixels, rotation
 from tests.images import exif_kinds, photo_kinds
@@ -184,3 +186,39 @@ def test_orientations(entries, decode, written):
     make = repeated(entries, b'\xff\xd8', photo_kinds.JPEG[2:])
     check_growth(exif.orientation, lambda size: written(make(size)))
     check_growth(decode, make)
+
+
+LABELS = {
+    'one label': lambda size: b'a\n' * (size // 2),
+    'many labels': lambda size: b''.join(b'%d\n' % number for number in range(size // 7)),
+    'the last label twice': lambda size: b''.join(b'%d\n' % n for n in range(size // 7)) + b'0\n',
+    'empty lines': repeated(b'\n'),
+    'empty lines before a label': repeated(b'\n', b'', b'a'),
+    'spaces in a line': repeated(b' ', b'a', b'b\n'),
+    'spaces in lines': repeated(b' \r', b'a', b'b\n'),
+    'line ends of every kind': repeated(b'a\r\nb\rc\n'),
+    'a long label': repeated(b'a'),
+}
+
+
+@pytest.mark.parametrize('kind', sorted(LABELS))
+def test_labels(kind, written):
+    check_growth(labels_lib.read, lambda size: written(LABELS[kind](size)))
+    check_growth(
+        lambda path: labels_lib.check_replaceable(path, ['a']),
+        lambda size: written(LABELS[kind](size)),
+    )
+
+
+def test_the_label_of_a_folder():
+    for unit in ('-', 'a-', 'a', '\xe9'):
+        check_growth(labels_lib.label_of, lambda size, unit=unit: 'a' + unit * size)
+
+
+def test_the_labels_of_a_folder_among_those_of_a_graph():
+    def make(size):
+        labels = tuple('%d' % number for number in range(size // 8))
+        photo = photos_lib.Photo('a/0/b.jpg', '0', 'b.jpg', 0, 'testing')
+        return photos_lib.Dataset(labels, (photo,), 'a', None, ())
+
+    check_growth(lambda dataset: selection.photos_of(dataset, 'all', dataset.labels), make)
