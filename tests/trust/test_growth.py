@@ -6,7 +6,10 @@ reader that grows with the square is found at the first size at which it takes a
 """
 
 import contextlib
+import gzip
+import io
 import struct
+import tarfile
 import time
 import zlib
 
@@ -19,6 +22,7 @@ from scripts.errors import UserError
 from scripts.evaluation import selection, thumbnails
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, exif, pixels, rotation
+from scripts.networks import archive
 from tests.images import exif_kinds, photo_kinds
 
 SIZES = [2**power for power in (10, 13, 16, 20)]
@@ -222,3 +226,54 @@ def test_the_labels_of_a_folder_among_those_of_a_graph():
         return photos_lib.Dataset(labels, (photo,), 'a', None, ())
 
     check_growth(lambda dataset: selection.photos_of(dataset, 'all', dataset.labels), make)
+
+
+def _tar(members):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w', format=tarfile.USTAR_FORMAT) as made:
+        for info, contents in members:
+            info.size = len(contents)
+            made.addfile(info, io.BytesIO(contents))
+    return data.getvalue()
+
+
+def _member(name, kind=tarfile.REGTYPE):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    return info
+
+
+ARCHIVES = {
+    'members': lambda size: _tar((_member('%d' % n), b'') for n in range(size // 512)),
+    'one long name': lambda size: _tar([(_member('l', tarfile.GNUTYPE_LONGNAME), b'a/' * size)]),
+    'long names': lambda size: _tar(
+        (_member('l', tarfile.GNUTYPE_LONGNAME), b'a') for _ in range(size // 1024)
+    ),
+    'extended headers': lambda size: _tar(
+        (_member('x', tarfile.XHDTYPE), b'9 a=b c\n') for _ in range(size // 1024)
+    ),
+    'an extended header of digits': lambda size: _tar(
+        [(_member('x', tarfile.XHDTYPE), b'9' * size), (_member('a'), b'')]
+    ),
+    'a global header of digits': lambda size: _tar(
+        [(_member('x', tarfile.XGLTYPE), b'9' * size), (_member('a'), b'')]
+    ),
+    'an extended header of many records': lambda size: _tar(
+        [(_member('x', tarfile.XHDTYPE), b'7 a=bc\n' * (size // 7)), (_member('a'), b'')]
+    ),
+}
+
+
+@pytest.mark.parametrize('kind', sorted(ARCHIVES))
+def test_archives(kind, tmp_path):
+    path = str(tmp_path / 'archive.tgz')
+
+    def read(_):
+        with contextlib.suppress(archive.DownloadError):
+            archive.check(path, None)
+
+    def make(size):
+        with open(path, 'wb') as file:
+            file.write(gzip.compress(ARCHIVES[kind](size)))
+
+    check_growth(read, make)
