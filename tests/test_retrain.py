@@ -665,7 +665,7 @@ def same_file_cases(bench):
         (dict(report=place, checkpoint_path=place), '--report'),
         (dict(checkpoint_path=place, tflite_output_file=place), '--tflite_output_file'),
         (
-            dict(tflite_output_file=place + '.tflite', output_labels=place + '_labels.txt'),
+            dict(tflite_output_file=place + '.tflite', report=place + '_labels.txt'),
             'the labels of --tflite_output_file',
         ),
         (

@@ -1,6 +1,5 @@
 """Labels: from folder names, and as the text file that goes with a graph."""
 
-import collections
 import logging
 import os
 import re
@@ -68,13 +67,13 @@ def read(path):
             'line %d of %s is empty, and labels count by lines: write the label there, or take the '
             'line out' % (labels.index('') + 1, path)
         )
-    counts = collections.Counter(labels)
-    twice = next((label for label in labels if counts[label] > 1), None)
+    lines = {}  # Not list.count: of as many labels as some files hold, that takes minutes.
+    for number, label in enumerate(labels, 1):
+        lines.setdefault(label, []).append(str(number))
+    twice = next((label for label in lines if len(lines[label]) > 1), None)
     if twice is not None:
-        lines = [str(number) for number, label in enumerate(labels, 1) if label == twice]
-        _LOG.warning(
-            'lines %s of %s are the same label: %s', ' and '.join(shortened(lines)), path, twice
-        )
+        same = ' and '.join(shortened(lines[twice]))
+        _LOG.warning('lines %s of %s are the same label: %s', same, path, twice)
     return labels
 
 

@@ -41,7 +41,9 @@ _HEIC = 'a HEIC image'
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # Start of frame, of every coding.
 _PROGRESSIVE_FRAME = 0xC2
 _HUFFMAN_TABLES, _END, _START_OF_SCAN = 0xC4, 0xD9, 0xDA
-_BEHIND_SCAN = re.compile(b'\xff+[^\0\xd0-\xd7\xff]')  # Not a byte of 255, not a restart.
+# A marker that is no byte of 255 and no restart. Of several bytes of 255 before it the last one is
+# enough: a pattern that takes a run of them begins again at each of the run.
+_BEHIND_SCAN = re.compile(b'\xff[^\0\xd0-\xd7\xff]')
 _DC, _AC = 0, 1  # Classes of Huffman tables: for brightness and for detail.
 
 # By the coding of a frame, how many zeros in a row are a hole. 600 real photos have 7 at most.
@@ -223,10 +225,9 @@ def _hole_in_scans(data):
         elif marker == _HUFFMAN_TABLES:
             tables.update(_first_symbols(payload))
         elif marker == _START_OF_SCAN and hole:
-            start = data.find(hole, place)
-            if start < 0:
-                return None
-            if start < _end_of_scan(data, place) and not _may_be_zeros(frame, payload, tables):
+            # Only up to its end: there may be as many scans as bytes.
+            start = data.find(hole, place, _end_of_scan(data, place))
+            if start >= 0 and not _may_be_zeros(frame, payload, tables):
                 return start
     return None
 

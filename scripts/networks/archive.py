@@ -27,11 +27,33 @@ _PARTIAL, _NOTHING_LEFT = 206, 416  # Statuses of answers to a request for a ran
 # Far above the largest archive, Inception's, of 89 MB.
 _MOST_UNPACKED_BYTES = 1 << 30
 _MOST_MEMBERS = 1000
+
+# Headers that say more of the next member, such as a long name.
+_EXTENDED = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+_MOST_EXTENDED_BYTES = 1 << 13
 _LONGEST_SHOWN = 200  # Characters of a name.
 
 
 class DownloadError(Exception):
     """An archive could not be had whole; the message says why."""
+
+
+class _Member(tarfile.TarInfo):
+    """A member of an archive that has no long headers: Python takes the square of their length."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        """Returns the member with the header `buf`; raises DownloadError where it is refused."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENDED and member.size > _MOST_EXTENDED_BYTES:
+            raise DownloadError('it has a header of %d bytes' % member.size)
+        return member
 
 
 def download(url, path, sha256):
@@ -88,12 +110,14 @@ def check(path, sha256):
         if sha256 is not None and digest.hexdigest() != sha256:
             raise DownloadError('its SHA-256 is %s, expected %s' % (digest.hexdigest(), sha256))
         _check_size(path)
-        with tarfile.open(path, 'r:gz') as archive:
+        with tarfile.open(path, 'r:gz', tarinfo=_Member) as archive:
             for count, member in enumerate(archive):
                 if count == _MOST_MEMBERS or member.size > _MOST_UNPACKED_BYTES:
                     raise DownloadError('it unpacks to too much for an archive of a network')
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError) as error:
         raise DownloadError('it is not a whole .tgz archive (%s)' % error)
+    except RecursionError:  # As many headers that speak of the next member.
+        raise DownloadError('it has more headers than members')
 
 
 def _check_size(path):
@@ -117,7 +141,7 @@ def take_out(path, name, folder):
     Raises:
       UserError: a member, whichever, would land outside of `folder` or is a link or a device.
     """
-    with tarfile.open(path, 'r:gz') as archive:
+    with tarfile.open(path, 'r:gz', tarinfo=_Member) as archive:
         members = archive.getmembers()
         for member in members:
             _refuse_unsafe(member, path)

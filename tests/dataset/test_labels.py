@@ -96,3 +96,9 @@ def test_a_hundred_thousand_labels_are_read_and_found(tmp_path):
     dataset = Dataset(tuple(reversed(lines[:20000])), photos, 'p', Split(), ())
     found = selection.photos_of(dataset, selection.ALL, lines)
     assert [photo.label_index for photo in found] == list(range(19999, -1, -1))
+
+
+def test_a_label_in_every_line_is_a_warning_of_a_readable_length(tmp_path, warnings_of):
+    (tmp_path / 'labels.txt').write_bytes(b'crane\n' * 100000)
+    (warned,) = warnings_of(lambda: labels.read(str(tmp_path / 'labels.txt')))
+    assert warned.startswith('lines 1 and 2 and 3 and 4 and 5 and ... of ')

@@ -210,6 +210,7 @@ def retrain_flags(photos, folder, **changes):
         how_many_training_steps=20,
         testing_percentage=20,
         validation_percentage=20,
+        split_key='name',  # Whatever the folder, each class has photos to train on.
         random_seed=1,
     )
     values.update(changes)

@@ -1,0 +1,279 @@
+"""What a reader takes grows with the size of what it reads, and no faster, be it made for that.
+
+Each input is a worst case on purpose: it is repeated, from 1 kB on, until it is 1 MB large. The
+processor's time is taken, of which another process takes none, and only its growth is judged. A
+reader that grows with the square is found at the first size at which it takes any time.
+"""
+
+import contextlib
+import gzip
+import io
+import struct
+import tarfile
+import time
+import zlib
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from scripts.dataset import labels as labels_lib
+from scripts.dataset import photos as photos_lib
+from scripts.errors import UserError
+from scripts.evaluation import selection, thumbnails
+from scripts.graphs.session import open_session
+from scripts.images import bad_images, exif, pixels, rotation
+from scripts.networks import archive
+from tests.images import exif_kinds, photo_kinds
+
+SIZES = [2**power for power in (10, 13, 16, 20)]
+_SLACK = 5  # Times what a linear reader takes: more bytes fit no cache.
+_IGNORED_SECONDS = 0.03  # What takes less than that is not judged.
+_TRIES = 3
+
+
+def check_growth(read, make):
+    """Fails unless what `read(make(size))` takes grows at most linearly from 1 kB to 1 MB.
+
+    Args:
+      read: takes what `make` returns, and may raise a UserError.
+      make: takes a size; returns that many bytes or so, or writes them.
+    """
+    bound, before = float('inf'), None
+    for size in SIZES:
+        made = make(size)
+        seconds = _seconds(read, made)
+        for _ in range(_TRIES - 1):
+            if seconds >= bound or seconds < _IGNORED_SECONDS:
+                seconds = min(seconds, _seconds(read, made))
+        assert seconds < bound, '%d bytes took %.3f s, %d took %.3f s' % (*before, size, seconds)
+        before = size, seconds
+        factor = SIZES[min(SIZES.index(size) + 1, len(SIZES) - 1)] / size
+        bound = _SLACK * max(_IGNORED_SECONDS, seconds * factor)
+
+
+def _seconds(read, made):
+    begin = time.process_time()
+    with contextlib.suppress(UserError):
+        read(made)
+    return time.process_time() - begin
+
+
+def repeated(unit, head=b'', tail=b''):
+    """Returns a function from a size to `head`, many units and `tail`, of about that size."""
+    return lambda size: head + unit * ((size - len(head) - len(tail)) // len(unit) + 1) + tail
+
+
+def test_the_check_finds_a_square_and_passes_a_line():
+    check_growth(lambda count: sum(range(count)), int)
+    with pytest.raises(AssertionError, match='65536 bytes took'):
+        check_growth(lambda count: [sum(range(count // 16)) for _ in range(count // 4096)], int)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Returns a function that writes bytes to a file and returns its path."""
+    path = tmp_path / 'photo.jpg'
+
+    def write(data):
+        path.write_bytes(data)
+        return str(path)
+
+    return write
+
+
+_SCAN = photo_kinds.JPEG.index(b'\xff\xda')
+_HEAD, _SCAN_HEAD = photo_kinds.JPEG[:_SCAN], photo_kinds.JPEG[_SCAN : _SCAN + 14]
+_FRAME = photo_kinds.JPEG.index(b'\xff\xc0')
+_FRAME_SEGMENT = photo_kinds.JPEG[_FRAME : _FRAME + 19]
+_TABLE = exif_kinds.segment(0xC4, bytes([0, 1]) + bytes(15) + b'\1')
+_TAIL = b'\xff\xd9' + bytes(1024)  # Zeros behind its end look like a hole.
+_GIF_HEAD = photo_kinds.GIF[: photo_kinds.GIF.index(b',\0\0\0\0')]
+_GIF_FRAME = b',' + bytes(4) + b'\1\0\1\0\0\2'
+
+
+def _png_chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+PHOTOS = {
+    'JPEG with bytes of 255 in its scan': repeated(b'\xff', _HEAD + _SCAN_HEAD, b'\0' + _TAIL),
+    'JPEG with escaped bytes of 255': repeated(b'\xff\0', _HEAD + _SCAN_HEAD, _TAIL),
+    'JPEG with runs of 255': repeated(b'\xff' * 99 + b'\0', _HEAD + _SCAN_HEAD, _TAIL),
+    'JPEG with restarts': repeated(b'\xff\xd0', _HEAD + _SCAN_HEAD, _TAIL),
+    'JPEG with scans': repeated(_SCAN_HEAD, _HEAD, _TAIL),
+    'JPEG with scans of zeros': repeated(_SCAN_HEAD + bytes(64), _HEAD, _TAIL),
+    'JPEG with scans before a hole': repeated(_SCAN_HEAD, _HEAD, bytes(1024)),
+    'JPEG with frames': repeated(_FRAME_SEGMENT, b'\xff\xd8', _HEAD[2:] + _SCAN_HEAD + _TAIL),
+    'JPEG with frames and scans': repeated(_FRAME_SEGMENT + _SCAN_HEAD, _HEAD, _TAIL),
+    'JPEG with Huffman tables': repeated(_TABLE, _HEAD, _SCAN_HEAD + _TAIL),
+    'JPEG with tables and scans': repeated(_TABLE + _SCAN_HEAD, _HEAD, _TAIL),
+    'JPEG with comments': repeated(exif_kinds.segment(0xFE, b''), b'\xff\xd8', _HEAD[2:] + _TAIL),
+    'JPEG with EXIF': repeated(exif_kinds.exif(6), b'\xff\xd8', photo_kinds.JPEG[2:]),
+    'JPEG with short EXIF': repeated(
+        exif_kinds.segment(0xE1, b'Exif\0\0x'), b'\xff\xd8', photo_kinds.JPEG[2:]
+    ),
+    'JPEG with fill': repeated(b'\xff', b'\xff\xd8', photo_kinds.JPEG[2:]),
+    'JPEG of zeros': repeated(b'\0', _HEAD + _SCAN_HEAD),
+    'PNG with chunks': repeated(
+        _png_chunk(b'tEXt', b'a\0b'), photo_kinds.PNG[:33], photo_kinds.PNG[33:]
+    ),
+    'PNG with data of no bytes': repeated(
+        _png_chunk(b'IDAT', b''), photo_kinds.PNG[:33], photo_kinds.PNG[33:]
+    ),
+    'GIF with extensions': repeated(b'!\xfe\1x\0', _GIF_HEAD, photo_kinds.GIF[len(_GIF_HEAD) :]),
+    'GIF with blocks': repeated(b'\1x', _GIF_HEAD + _GIF_FRAME, b'\0;'),
+    'GIF with frames': repeated(_GIF_FRAME + b'\2\x4c\1\0', _GIF_HEAD, b';'),
+    'GIF without an end': repeated(b'\1x', _GIF_HEAD + _GIF_FRAME),
+    'BMP': repeated(b'BM', photo_kinds.BMP),
+    'zeros': repeated(b'\0'),
+    'spaces': repeated(b' '),
+    'HTML': repeated(b'<'),
+}
+
+
+@pytest.mark.parametrize('kind', sorted(PHOTOS))
+def test_why_a_photo_is_unreadable(kind, written):
+    check_growth(bad_images.why_unreadable, lambda size: written(PHOTOS[kind](size)))
+
+
+@pytest.mark.parametrize('kind', sorted(PHOTOS))
+def test_holes(kind, written):
+    check_growth(bad_images.hole_in, lambda size: written(PHOTOS[kind](size)))
+
+
+@pytest.mark.parametrize('kind', sorted(kind for kind in PHOTOS if kind.startswith('GIF')))
+def test_first_frames(kind):
+    def read(data):
+        with contextlib.suppress(ValueError):
+            bad_images.first_frame(data)
+
+    check_growth(read, PHOTOS[kind])
+
+
+@pytest.fixture(scope='module')
+def decode():
+    """Returns a function that decodes a photo, turned as its EXIF asks; if it can be."""
+    graph = tf.Graph()
+    with graph.as_default():
+        contents_tensor = tf.placeholder(tf.string, [])
+        decoded_tensor = tf.shape(pixels.decode(contents_tensor, 'apply'))
+        orientation_tensor = rotation.orientation(contents_tensor)
+    with open_session(graph) as session:
+
+        def run(data):
+            session.run(orientation_tensor, {contents_tensor: data})
+            with contextlib.suppress(tf.errors.OpError):
+                session.run(decoded_tensor, {contents_tensor: data})
+
+        run(photo_kinds.JPEG)  # The first run makes what it needs.
+        yield run
+
+
+@pytest.mark.parametrize('kind', sorted(PHOTOS))
+def test_decoding(kind, decode):
+    check_growth(decode, PHOTOS[kind])
+
+
+@pytest.mark.parametrize('kind', sorted(PHOTOS))
+def test_thumbnails(kind, written):
+    check_growth(thumbnails.load, lambda size: written(PHOTOS[kind](size)))
+
+
+_ENTRIES = [
+    exif_kinds.segment(0xE1, b'Exif\0\0II*\0\x08\0\0\0' + struct.pack('<H', 5000) + bytes(60000)),
+    exif_kinds.segment(0xE1, b'Exif\0\0MM\0*' + struct.pack('>I', 2**32 - 1)),
+]
+
+
+@pytest.mark.parametrize('entries', _ENTRIES)
+def test_orientations(entries, decode, written):
+    make = repeated(entries, b'\xff\xd8', photo_kinds.JPEG[2:])
+    check_growth(exif.orientation, lambda size: written(make(size)))
+    check_growth(decode, make)
+
+
+LABELS = {
+    'one label': lambda size: b'a\n' * (size // 2),
+    'many labels': lambda size: b''.join(b'%d\n' % number for number in range(size // 7)),
+    'the last label twice': lambda size: b''.join(b'%d\n' % n for n in range(size // 7)) + b'0\n',
+    'empty lines': repeated(b'\n'),
+    'empty lines before a label': repeated(b'\n', b'', b'a'),
+    'spaces in a line': repeated(b' ', b'a', b'b\n'),
+    'spaces in lines': repeated(b' \r', b'a', b'b\n'),
+    'line ends of every kind': repeated(b'a\r\nb\rc\n'),
+    'a long label': repeated(b'a'),
+}
+
+
+@pytest.mark.parametrize('kind', sorted(LABELS))
+def test_labels(kind, written):
+    check_growth(labels_lib.read, lambda size: written(LABELS[kind](size)))
+    check_growth(
+        lambda path: labels_lib.check_replaceable(path, ['a']),
+        lambda size: written(LABELS[kind](size)),
+    )
+
+
+def test_the_label_of_a_folder():
+    for unit in ('-', 'a-', 'a', '\xe9'):
+        check_growth(labels_lib.label_of, lambda size, unit=unit: 'a' + unit * size)
+
+
+def test_the_labels_of_a_folder_among_those_of_a_graph():
+    def make(size):
+        labels = tuple('%d' % number for number in range(size // 8))
+        photo = photos_lib.Photo('a/0/b.jpg', '0', 'b.jpg', 0, 'testing')
+        return photos_lib.Dataset(labels, (photo,), 'a', None, ())
+
+    check_growth(lambda dataset: selection.photos_of(dataset, 'all', dataset.labels), make)
+
+
+def _tar(members):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w', format=tarfile.USTAR_FORMAT) as made:
+        for info, contents in members:
+            info.size = len(contents)
+            made.addfile(info, io.BytesIO(contents))
+    return data.getvalue()
+
+
+def _member(name, kind=tarfile.REGTYPE):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    return info
+
+
+ARCHIVES = {
+    'members': lambda size: _tar((_member('%d' % n), b'') for n in range(size // 512)),
+    'one long name': lambda size: _tar([(_member('l', tarfile.GNUTYPE_LONGNAME), b'a/' * size)]),
+    'long names': lambda size: _tar(
+        (_member('l', tarfile.GNUTYPE_LONGNAME), b'a') for _ in range(size // 1024)
+    ),
+    'extended headers': lambda size: _tar(
+        (_member('x', tarfile.XHDTYPE), b'9 a=b c\n') for _ in range(size // 1024)
+    ),
+    'an extended header of digits': lambda size: _tar(
+        [(_member('x', tarfile.XHDTYPE), b'9' * size), (_member('a'), b'')]
+    ),
+    'a global header of digits': lambda size: _tar(
+        [(_member('x', tarfile.XGLTYPE), b'9' * size), (_member('a'), b'')]
+    ),
+    'an extended header of many records': lambda size: _tar(
+        [(_member('x', tarfile.XHDTYPE), b'7 a=bc\n' * (size // 7)), (_member('a'), b'')]
+    ),
+}
+
+
+@pytest.mark.parametrize('kind', sorted(ARCHIVES))
+def test_archives(kind, tmp_path):
+    path = str(tmp_path / 'archive.tgz')
+
+    def read(_):
+        with contextlib.suppress(archive.DownloadError):
+            archive.check(path, None)
+
+    def make(size):
+        with open(path, 'wb') as file:
+            file.write(gzip.compress(ARCHIVES[kind](size)))
+
+    check_growth(read, make)
