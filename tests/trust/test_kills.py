@@ -86,7 +86,7 @@ def _victims(folder, root):
 
     cached = os.path.join(folder, 'cached')
     shutil.copytree(os.path.join(warm, 'bottlenecks'), os.path.join(cached, 'bottlenecks'))
-    few = bench.prepare_photos(os.path.join(folder, 'few'), 4)
+    few = bench.prepare_photos(os.path.join(folder, 'few'), 6)
     retrain = 'scripts.retrain'
     quick = functools.partial(_seconds_between_checkpoints, 0.01)
     return [
