@@ -20,6 +20,7 @@ from scripts.quantization import settings as settings_lib
 _LOG = logging.getLogger('scripts.quantize_graph')  # Not __name__: that is __main__ here.
 
 FLAGS = flags.FlagValues()
+_MOST = 1e38  # The end of a range; the width of a range and the steps over it stay finite.
 
 
 def _define_flags():
@@ -126,12 +127,8 @@ def _settings(values):
     pairs = [('quantized_input', (values.quantized_input_min, values.quantized_input_max))]
     if fallback[0] is not None:
         pairs.append(('quantized_fallback', fallback))
-    for name, (low, high) in pairs:
-        if not low < high:
-            raise UserError(
-                '--%s_min=%g and --%s_max=%g: expected the first to be smaller'
-                % (name, low, name, high)
-            )
+    for name, ends in pairs:
+        _check_range(name, *ends)
     for name in ('calibration_images', 'quantized_fallback_min'):
         if values[name].present and values.mode != settings_lib.EIGHTBIT:
             raise UserError(
@@ -154,6 +151,19 @@ def _settings(values):
 def _names(text):
     names = [re.sub(':0$', '', name.strip()) for name in text.split(',')]
     return [name for name in names if name]
+
+
+def _check_range(name, low, high):
+    if not low < high:
+        raise UserError(
+            '--%s_min=%g and --%s_max=%g: expected the first to be smaller'
+            % (name, low, name, high)
+        )
+    if max(-low, high) > _MOST:
+        raise UserError(
+            '--%s_min=%g and --%s_max=%g: expected numbers from -%g to %g, whose range float32 can '
+            'hold' % (name, low, name, high, _MOST, _MOST)
+        )
 
 
 def _check_bits(mode, bits):

@@ -109,6 +109,17 @@ def test_mistakes_end_in_one_line_and_write_nothing(one_error, paths, flag, foun
 
 
 @pytest.mark.parametrize(
+    'low, high', [('-1e39', '1'), ('1e39', '1e40'), ('-3e38', '3e38'), ('-inf', 'inf')]
+)
+@pytest.mark.parametrize('name', ['fallback', 'input'])
+def test_a_range_that_float32_cannot_hold(one_error, paths, name, low, high):
+    ends = ['--quantized_%s_min=%s' % (name, low), '--quantized_%s_max=%s' % (name, high)]
+    more = ['--mode=eightbit'] + ['--quantized_input'] * (name == 'input')
+    assert 'float32' in one_error(quantize_graph, *flags(paths, *more, *ends))
+    assert not os.path.exists(paths[1])
+
+
+@pytest.mark.parametrize(
     'name, found',
     [('none', 'no image at'), ('empty', 'has no photos'), ('damaged', 'none of the')],
 )
