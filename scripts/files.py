@@ -14,8 +14,9 @@ from scripts.errors import UserError
 
 try:
     import fcntl
+    import resource
 except ImportError:  # Windows, where a folder cannot be locked, nor opened: nobody cleans up.
-    fcntl = None
+    fcntl = resource = None
 
 _SECONDS_BETWEEN_TRIES = 0.05
 _PREFIX, _SUFFIX = '.writing-', '.tmp'
@@ -371,6 +372,12 @@ def check_folder_writable(folder):
 def free_bytes(folder):
     """Returns the free space, in bytes, where `folder` stands or would stand."""
     return shutil.disk_usage(_nearest_existing(folder)).free
+
+
+def size_limit():
+    """Returns how large a file may become, in bytes (ulimit -f), or infinity."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0] if resource else -1
+    return limit if limit >= 0 else float('inf')
 
 
 def check_not_full(folder):

@@ -9,6 +9,7 @@ import logging
 import shlex
 
 from scripts import command, files
+from scripts.classifier import summaries
 from scripts.command import flags
 from scripts.errors import UserError
 
@@ -39,7 +40,9 @@ def main(values, arguments):
 
     # Nothing is run here.
     graph_def = graph_files.parse(graph_data, values.graph, allow_tensorrt_engines=True)
+    before = summaries.event_files(values.logdir)
     tensorboard.write_graph(graph_def, values.logdir)
+    summaries.check_whole(values.logdir, before)
     _LOG.info('See the graph with:\n  tensorboard --logdir %s', shlex.quote(values.logdir))
 
 

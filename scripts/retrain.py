@@ -194,7 +194,7 @@ def main(values, arguments):
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.classifier import retraining
 
-    with summaries.held(settings.training.summaries_dir):
+    with summaries.held(settings.training.summaries_dir) as event_files:
         trained = retraining.run(settings, dataset)
         failures = _write_the_rest(values, settings, dataset, trained)
     if values.random_seed is None:
@@ -211,7 +211,7 @@ def main(values, arguments):
         shlex.quote(settings.output_labels),
         shlex.quote(settings.training.summaries_dir),
     )
-    files.check_not_full(settings.training.summaries_dir)
+    summaries.check_whole(settings.training.summaries_dir, event_files)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 

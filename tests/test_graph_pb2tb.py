@@ -1,6 +1,7 @@
 """The graph_pb2tb command."""
 
 import os
+import resource
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -53,3 +54,16 @@ def test_a_mistake_is_one_line_and_writes_nothing(one_error, tmp_path, graph, ar
     arguments = [each.format(tmp=tmp_path, graph=graph) for each in arguments]
     assert words in one_error(graph_pb2tb, *arguments)
     assert not (tmp_path / 'log').exists()
+
+
+def test_a_graph_that_a_limit_cuts_is_told(in_subprocess, tmp_path, graph):
+    size = os.path.getsize(graph) // 2
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    logdir = str(tmp_path / 'logs')
+    ended = in_subprocess('scripts.graph_pb2tb', logdir, graph, preexec_fn=limit)
+    assert ended.status == 1
+    assert ended.err.startswith('graph_pb2tb: error: the summaries in %s are cut' % logdir)
+    assert ended.err.count('\n') == 1

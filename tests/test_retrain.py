@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -772,3 +773,28 @@ def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path
     assert '60 files end in .png' in message
     wrong = one_error(evaluate, bench.graph, '--image_extensions=heic')
     assert 'TensorFlow does not decode heic' in wrong
+
+
+def test_summaries_that_a_limit_cuts_are_told(bench, in_subprocess):
+    size = 400000
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    flags = bench.flags(how_many_training_steps=600)
+    ended = in_subprocess('scripts.retrain', *flags, preexec_fn=limit)
+    assert ended.status == 1, ended.out
+    line = ended.err.splitlines()[-1]
+    assert line.startswith('retrain: error: the summaries in %s' % bench.folder), ended.err
+    assert 'ulimit -f' in line and ended.err.count('error') == 1
+    assert 'The graph is ' in ended.out and graph_files.read(bench.graph).node
+
+
+def test_a_cut_end_that_an_earlier_run_left_is_no_fault_of_this_one(bench, in_process):
+    flags = dict(checkpoint_path=os.path.join(bench.folder, 'checkpoint'), resume=True)
+    assert in_process(retrain, *bench.flags(how_many_training_steps=5, **flags)).status == 0
+    train = os.path.join(bench.folder, 'summaries', 'train')
+    (name,) = os.listdir(train)
+    with open(os.path.join(train, name), 'r+b') as file:
+        file.truncate(os.path.getsize(file.name) - 3)
+    assert in_process(retrain, *bench.flags(how_many_training_steps=9, **flags)).status == 0

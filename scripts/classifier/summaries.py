@@ -52,6 +52,7 @@ def held(summaries_dir):
     """Keeps other runs out of a folder, which is made where it is missing, while the block runs.
 
     Two runs would delete each other's summaries, and show the other's curves in their reports.
+    Gives its `event_files` of before.
 
     Raises:
       UserError: another run has it, or it cannot be written.
@@ -68,7 +69,7 @@ def held(summaries_dir):
     except OSError as error:
         raise UserError('cannot write %s: %s' % (path, error.strerror))
     try:
-        yield
+        yield event_files(summaries_dir)
     finally:
         with contextlib.suppress(OSError):  # A person may have removed it.
             files.discard(lock)
@@ -94,6 +95,35 @@ def empty_dir(summaries_dir):
         os.makedirs(summaries_dir, exist_ok=True)
     except OSError as error:
         raise UserError('cannot empty --summaries_dir=%s: %s' % (summaries_dir, error))
+
+
+def event_files(folder):
+    """Returns a dict from the path of each event file below a folder to its inode and size."""
+    found = {}
+    for place, _, names in os.walk(folder):
+        for path in (os.path.join(place, name) for name in names if _EVENT_FILE in name):
+            with contextlib.suppress(FileNotFoundError):  # A link to nothing.
+                about = os.stat(path)
+                found[path] = about.st_ino, about.st_size
+    return found
+
+
+def check_whole(folder, before):
+    """Raises UserError where an event file is cut: TensorFlow writes on and says nothing.
+
+    Args:
+      folder: of summaries.
+      before: its `event_files` before they were written; what has stayed as it was is another's.
+    """
+    files.check_not_full(folder)
+    limit = files.size_limit()
+    for path, about in event_files(folder).items():
+        # What a limit cuts has its size; the cut may be between two records.
+        if about != before.get(path) and (about[1] >= limit or not count_records(path)[1]):
+            raise UserError(
+                'the summaries in %s are cut: %s does not end with a whole event; the disk is '
+                'full, or files may not grow as large (ulimit -f)' % (folder, path)
+            )
 
 
 def count_records(path):
