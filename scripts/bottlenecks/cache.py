@@ -325,7 +325,7 @@ def _read_record(cache, folder):
     origins = {}
     for line in filter(None, lines):
         try:
-            name, *origin = json.loads(line.decode('ascii'))
+            name, *origin = files.from_json(line.decode('ascii'))
             origins[name] = _Origin(*origin)
         except (ValueError, TypeError, RecursionError):
             # Torn by a stop, and then the file that it speaks of was not written yet; or damaged.
