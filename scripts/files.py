@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import json
 import os
 import shutil
 import stat
@@ -18,6 +19,7 @@ try:
 except ImportError:  # Windows, where a folder cannot be locked, nor opened: nobody cleans up.
     fcntl = resource = None
 
+_MOST_DIGITS = 20  # Of a whole number in JSON: a time in nanoseconds has 19.
 _SECONDS_BETWEEN_TRIES = 0.05
 _PREFIX, _SUFFIX = '.writing-', '.tmp'
 
@@ -281,6 +283,26 @@ def read(path, what):
         raise UserError('no %s at %s: check the path' % (what, path))
     except OSError as error:
         raise UserError('cannot read the %s %s: %s' % (what, path, error.strerror or error))
+
+
+def from_json(text):
+    """Returns the value of a JSON text that may come from anyone.
+
+    Raises:
+      ValueError: it is none, holds an integer longer than any that is written here, or NaN.
+      RecursionError: it is nested too deep.
+    """
+    return json.loads(text, parse_int=_short_int, parse_constant=_refuse_constant)
+
+
+def _short_int(digits):
+    if len(digits) > _MOST_DIGITS:  # To read an integer takes the square of its digits.
+        raise ValueError('an integer of %d digits' % len(digits))
+    return int(digits)
+
+
+def _refuse_constant(name):
+    raise ValueError(name)
 
 
 def as_utf8(text):

@@ -358,7 +358,7 @@ def _read_record(cache, folder):
         if len(line) > _LONGEST_LINE:  # To read a number takes the square of its digits.
             continue
         try:
-            name, *origin = json.loads(line.decode('ascii'))
+            name, *origin = files.from_json(line.decode('ascii'))
             origins[name] = _Origin(*origin)
         except (ValueError, TypeError, RecursionError):
             # Torn by a stop, and then the file that it speaks of was not written yet; or damaged.

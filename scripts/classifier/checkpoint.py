@@ -22,7 +22,6 @@ SECONDS_BETWEEN = 1.0
 _META = 'meta'
 _VARIABLE, _BEST = 'variable/', 'best/'
 _MOST = 2**31 - 1  # Of steps, which TensorFlow counts in 32 bits, and of seeds.
-_MOST_DIGITS = 20
 
 # What may differ between a run and the one that goes on from it.
 _FREE_SETTINGS = (
@@ -175,7 +174,7 @@ def _read(path):
         arrays = _arrays(data)
         description = arrays.pop(_META)
         _require(description.shape == () and description.dtype.kind == 'U')
-        meta = json.loads(str(description), parse_int=_short_int)
+        meta = files.from_json(str(description))
         _require(isinstance(meta['identity'], dict))
         return _checked(meta, arrays), meta['identity']
     except Exception:  # Of what is corrupt numpy and zipfile raise nearly anything.
@@ -225,11 +224,6 @@ def _shapes(variables):
 
 def _is_whole(value, low, high):
     return type(value) is int and low <= value <= high  # A bool is no number here.
-
-
-def _short_int(digits):
-    _require(len(digits) <= _MOST_DIGITS)  # To read a number takes the square of its digits.
-    return int(digits)
 
 
 def _require(condition):

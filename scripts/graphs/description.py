@@ -11,6 +11,8 @@ import logging
 import math
 import typing
 
+from scripts import files
+
 _LOG = logging.getLogger(__name__)
 
 _ATTRIBUTE = '_classifier'
@@ -146,14 +148,10 @@ def _to_json(description):
 
 def _from_json(data):
     """Returns the `Description`; raises ValueError, TypeError or KeyError where it is none."""
-    value = json.loads(data.decode('ascii'), parse_constant=_refuse)
+    value = files.from_json(data.decode('ascii'))
     if value['version'] != _VERSION:
         raise ValueError('version %r' % value['version'])
     return _read(Description, value)
-
-
-def _refuse(constant):
-    raise ValueError(constant)
 
 
 def _read(kind, value):

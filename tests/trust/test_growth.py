@@ -8,20 +8,27 @@ reader that grows with the square is found at the first size at which it takes a
 import contextlib
 import gzip
 import io
+import json
 import struct
 import tarfile
 import time
 import zlib
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from scripts.bottlenecks import cache as cache_lib
+from scripts.classifier import checkpoint
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
+from scripts.dataset.photos import Photo
 from scripts.errors import UserError
-from scripts.evaluation import selection, thumbnails
+from scripts.evaluation import curves, selection, thumbnails
+from scripts.graphs import description as description_lib
+from scripts.graphs import graph_files, search
 from scripts.graphs.session import open_session
-from scripts.images import bad_images, exif, pixels, rotation
+from scripts.images import bad_images, exif, graph_input, pixels, rotation
 from scripts.networks import archive
 from tests.images import exif_kinds, photo_kinds
 
@@ -228,6 +235,214 @@ def test_the_labels_of_a_folder_among_those_of_a_graph():
     check_growth(lambda dataset: selection.photos_of(dataset, 'all', dataset.labels), make)
 
 
+def _node(name, op='Identity', inputs=(), **attributes):
+    node = tf.NodeDef(name=name, op=op, input=inputs)
+    for key, value in attributes.items():
+        node.attr[key].CopyFrom(value)
+    return node
+
+
+_FLOAT = tf.AttrValue(type=tf.float32.as_datatype_enum)
+
+
+def _chain(size, backwards=False):
+    nodes = [_node('input', 'Placeholder', dtype=_FLOAT)]
+    for number in range(size // 40):
+        nodes.append(_node('n%d' % number, inputs=[nodes[-1].name], T=_FLOAT))
+    return tf.GraphDef(node=nodes[::-1] if backwards else nodes)
+
+
+def _fan(size):
+    graph_def = tf.GraphDef(node=[_node('input', 'Placeholder', dtype=_FLOAT)])
+    graph_def.node.extend([_node('all', 'AddN', ['input'] * (size // 7), T=_FLOAT)])
+    return graph_def
+
+
+def _star(size):
+    nodes = [_node('n%d' % number, inputs=['input'], T=_FLOAT) for number in range(size // 40)]
+    return tf.GraphDef(node=[_node('input', 'Placeholder', dtype=_FLOAT)] + nodes)
+
+
+def _attributes(size):
+    node = _node('input', 'Placeholder', dtype=_FLOAT)
+    for number in range(size // 16):
+        node.attr['_%d' % number].i = number
+    return tf.GraphDef(node=[node])
+
+
+def _placeholders(size):
+    return tf.GraphDef(
+        node=[_node('p%d' % number, 'Placeholder', dtype=_FLOAT) for number in range(size // 30)]
+    )
+
+
+def _functions(size):
+    graph_def = _chain(1024)
+    for number in range(size // 30):
+        graph_def.library.function.add().signature.name = 'f%d' % number
+    return graph_def
+
+
+def _dimensions(size):
+    node = _node('input', 'Placeholder', dtype=_FLOAT)
+    node.attr['shape'].shape.dim.extend([tf.TensorShape([2]).as_proto().dim[0]] * (size // 4))
+    return tf.GraphDef(node=[node])
+
+
+def _nested_list(size):
+    """Messages inside of messages, as deep as it goes."""
+    data = b''
+    for _ in range(size // 5):
+        if len(data) >= size:
+            break
+        data = b'\x0a' + _varint(len(data)) + data
+    return data
+
+
+def _varint(number):
+    data = bytearray()
+    while number > 127:
+        data.append(number & 127 | 128)
+        number >>= 7
+    return bytes(data) + bytes([number])
+
+
+def _described(text):
+    """Returns a graph that says of itself what JSON text says."""
+    graph_def = _chain(1024)
+    graph_def.node[-1].attr['_classifier'].s = text
+    return graph_def
+
+
+JSON = {
+    'lists': repeated(b'[', b'', b''),
+    'whole lists': lambda size: b'[' * (size // 2) + b']' * (size // 2),
+    'objects': repeated(b'{"a":'),
+    'a number': repeated(b'9'),
+    'numbers': repeated(b'9,', b'[', b'9]'),
+    'a fraction': repeated(b'9', b'0.'),
+    'an exponent': repeated(b'9', b'1e'),
+    'a string': repeated(b'\\u00e9', b'"', b'"'),
+    'names': lambda size: json.dumps({'%d' % n: n for n in range(size // 16)}).encode(),
+    'one name': repeated(b'"a":1,', b'{', b'"a":1}'),
+    'spaces': repeated(b' '),
+}
+
+GRAPHS = {
+    'chain': _chain,
+    'chain, last node first': lambda size: _chain(size, True),
+    'fan': _fan,
+    'star': _star,
+    'attributes': _attributes,
+    'placeholders': _placeholders,
+    'functions': _functions,
+    'dimensions': _dimensions,
+}
+
+
+@pytest.mark.parametrize('kind', sorted(GRAPHS))
+def test_graphs(kind):
+    def read(data):
+        graph_def = graph_files.parse(data, 'it')
+        description_lib.find(graph_def)
+        search.outputs(graph_def)
+        search.downstream(graph_def, 'input')
+        graph_input.read_off(graph_def)
+
+    check_growth(read, lambda size: GRAPHS[kind](size).SerializeToString())
+
+
+@pytest.mark.parametrize('unit', [b'\x0a', b'\x0a\0', b'\x0b', b'\xff', b'\x0a\2\x0a\0'])
+def test_bytes_that_are_no_graph(unit):
+    check_growth(lambda data: graph_files.parse(data, 'it'), repeated(unit))
+
+
+def test_messages_inside_of_messages():
+    check_growth(lambda data: graph_files.parse(data, 'it'), lambda size: _nested_list(size // 64))
+
+
+@pytest.mark.parametrize('kind', sorted(JSON))
+def test_descriptions(kind):
+    check_growth(description_lib.find, lambda size: _described(JSON[kind](size)))
+
+
+@pytest.mark.parametrize('kind', sorted(JSON))
+def test_checkpoints(kind, tmp_path):
+    path = str(tmp_path / 'checkpoint')
+
+    def make(size):
+        with open(path, 'wb') as file:
+            np.savez(file, meta=np.array(JSON[kind](size).decode()))
+
+    check_growth(lambda _: checkpoint.load(path, {}), make)
+
+
+def test_checkpoints_of_many_arrays(tmp_path):
+    path = str(tmp_path / 'checkpoint')
+
+    def make(size):
+        with open(path, 'wb') as file:
+            np.savez(file, **{'a%d' % number: np.zeros(1) for number in range(size // 256)})
+
+    check_growth(lambda _: checkpoint.load(path, {}), make)
+
+
+RECORDS = dict(
+    {kind: (lambda size, make=make: make(size) + b'\n') for kind, make in JSON.items()},
+    lines=lambda size: b'["x.jpg", 1, 2, "3", 4]\n' * (size // 24),
+    photos=lambda size: b''.join(b'["%d.jpg", 1, 2, "3", 4]\n' % n for n in range(size // 28)),
+    ends=repeated(b'\n'),
+)
+
+
+@pytest.fixture
+def cache_and_photo(tmp_path):
+    (tmp_path / 'cache' / 'class').mkdir(parents=True)
+    path = tmp_path / 'x.jpg'
+    path.write_bytes(photo_kinds.JPEG)
+    cache = cache_lib.Cache(str(tmp_path / 'cache'), 'net', 'ab', 4)
+    return cache, Photo(str(path), 'class', 'x.jpg', 0, 'training')
+
+
+def read_cache(cache, photo):
+    cache_lib.load(cache, [photo], np.zeros((1, cache.length), np.float32))
+
+
+@pytest.mark.parametrize('kind', sorted(RECORDS))
+def test_records(kind, cache_and_photo):
+    cache, photo = cache_and_photo
+
+    def make(size):
+        with open(cache.path(photo), 'wb') as file:
+            file.write(b'1,2,3,4')
+        with open(cache.record_path(photo.folder), 'wb') as file:
+            file.write(RECORDS[kind](size))
+
+    check_growth(lambda _: read_cache(cache, photo), make)
+
+
+@pytest.mark.parametrize('unit', [b'1', b'1,', b',', b'1.5e-3,', b' ', b'-', b'9e', b'0.', b'1 '])
+def test_bottleneck_files(unit, cache_and_photo):
+    cache, photo = cache_and_photo
+
+    def make(size):
+        with open(cache.path(photo), 'wb') as file:
+            file.write(repeated(unit)(size))
+
+    check_growth(lambda _: read_cache(cache, photo), make)
+
+
+def test_values_files(cache_and_photo):
+    cache, photo = cache_and_photo
+    for unit in (b'\0', b'\xff', b'{', b'12'):
+
+        def make(size, unit=unit):
+            with open(cache.values_path(), 'wb') as file:
+                file.write(repeated(unit)(size))
+
+        check_growth(lambda _: read_cache(cache, photo), make)
+
+
 def _tar(members):
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode='w', format=tarfile.USTAR_FORMAT) as made:
@@ -277,3 +492,52 @@ def test_archives(kind, tmp_path):
             file.write(gzip.compress(ARCHIVES[kind](size)))
 
     check_growth(read, make)
+
+
+def _events(size, tags=1, steps=True):
+    events = []
+    for number in range(size // 60):
+        value = tf.Summary.Value(tag='accuracy_1', simple_value=0.5)
+        event = tf.Event(step=number if steps else 0, summary=tf.Summary(value=[value] * tags))
+        events.append(event.SerializeToString())
+    return events
+
+
+EVENTS = {
+    'steps': _events,
+    'one step': lambda size: _events(size, steps=False),
+    'values of one event': lambda size: [
+        tf.Event(
+            summary=tf.Summary(value=[tf.Summary.Value(tag='accuracy_1')] * (size // 16))
+        ).SerializeToString()
+    ],
+    'empty events': lambda size: [b''] * (size // 16),
+    'one large event': lambda size: [tf.Event(file_version='x' * size).SerializeToString()],
+}
+
+
+@pytest.mark.parametrize('kind', sorted(EVENTS))
+def test_event_files(kind, tmp_path):
+    (tmp_path / 'train').mkdir()
+    path = str(tmp_path / 'train' / 'events.out.tfevents.1')
+
+    def make(size):
+        with tf.io.TFRecordWriter(path) as writer:
+            for event in EVENTS[kind](size):
+                writer.write(event)
+
+    check_growth(lambda _: curves.read(str(tmp_path)), make)
+
+
+def test_folders_of_photos(tmp_path):
+    class_dir = tmp_path / 'class'
+    class_dir.mkdir()
+    made = [0]
+
+    def make(size):
+        for number in range(made[0], size // 256):
+            (class_dir / ('%d.jpg' % number)).write_bytes(b'')
+        made[0] = size // 256
+
+    split = photos_lib.split_lib.Split(10, 10, photos_lib.split_lib.BY_PATH)
+    check_growth(lambda _: photos_lib.load(str(tmp_path), split), make)
