@@ -11,11 +11,11 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts import files
 from scripts.bottlenecks import extract
 from scripts.classifier import checkpoint, export
 from scripts.classifier import layer as layer_lib
 from scripts.classifier.checkpoint import Best, Checkpoint
+from scripts.classifier.event_writer import EventWriter
 from scripts.classifier.sampling import ALL, Sampler
 from scripts.dataset import split
 from scripts.dataset.photos import Photo
@@ -245,15 +245,14 @@ class Trainer:
         """Gives a function that writes a summary of a step to a folder of `summaries_dir`."""
         folder = os.path.join(self._settings.summaries_dir, name)
         begin = self._steps_done
-        graph = self._session.graph if name == 'train' and not begin else None
         # Event files are named by the second, and one of the same name would be written over.
-        suffix = '.from-%d' % begin if begin else None
-        with tf.summary.FileWriter(
-            files.for_tensorflow(folder), graph, filename_suffix=suffix
-        ) as writer:
+        suffix = '.from-%d' % begin if begin else ''
+        with EventWriter(folder, suffix) as writer:
             if begin:
                 # What an earlier run wrote after its last checkpoint is written again.
-                writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), begin)
+                writer.begin_again(begin)
+            elif name == 'train':
+                writer.add_graph(self._session.graph)
             yield writer.add_summary
 
     def _feeds(self, bottlenecks, labels):

@@ -2,8 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from scripts import files
-from scripts.errors import UserError
+from scripts.classifier.event_writer import EventWriter
 from scripts.evaluation import pictures, thumbnails
 from scripts.graphs.importing import import_graph
 
@@ -34,7 +33,7 @@ def write(evaluation, folder, step=0):
                     encoded_image_string=thumbnails.png(image),
                 )
             )
-    with _writer(folder) as writer:
+    with EventWriter(folder) as writer:
         writer.add_summary(summary, step)
 
 
@@ -51,12 +50,5 @@ def write_graph(graph_def, folder):
     graph = tf.Graph()
     with graph.as_default():
         import_graph(graph_def)
-    with _writer(folder) as writer:
+    with EventWriter(folder) as writer:
         writer.add_graph(graph)
-
-
-def _writer(folder):
-    try:
-        return tf.summary.FileWriter(files.for_tensorflow(folder))
-    except tf.errors.OpError as error:
-        raise UserError('cannot write in %s: %s' % (folder, error.message))

@@ -1,6 +1,7 @@
 """Damage done to bytes and graphs, drawn from a numpy RandomState."""
 
 import contextlib
+import copy
 import gzip
 import io
 import json
@@ -340,7 +341,9 @@ def damaged_checkpoint(random, data, others):
             _odd_value(random, meta)
         else:
             name = str(random.choice(sorted(arrays) + ['variable/more']))
-            arrays[name] = _odd_array(random, arrays.get(name, np.zeros((2, 2), 'f')))
+            before = arrays.get(name, np.zeros((2, 2), 'f'))
+            with contextlib.suppress(ValueError, OverflowError):  # Not every kind holds all others.
+                arrays[name] = _odd_array(random, before)
     return samples.checkpoint(meta, arrays)
 
 
@@ -371,7 +374,7 @@ def _odd_value(random, values):
     elif random.randint(5) == 0:
         values.pop(key, None)
     else:
-        values[key] = _ODD_VALUES[random.randint(len(_ODD_VALUES))]
+        values[key] = copy.deepcopy(_ODD_VALUES[random.randint(len(_ODD_VALUES))])
 
 
 def _odd_array(random, array):
