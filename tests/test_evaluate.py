@@ -11,6 +11,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from scripts import evaluate
@@ -158,6 +159,24 @@ def test_graphs_side_by_side(in_process, flags, tmp_path):
     assert lines[1][:2] == [exact, '100.0%'] and lines[1][3] == '100.0%'
     assert lines[2][0] == biased and lines[2][1] == lines[2][3] < '99'
     assert lines[2][4] == f'{os.path.getsize(biased):,}'
+
+
+def test_a_graph_of_a_fixed_batch_beside_another_one(in_process, one_error, flags, tmp_path):
+    good, fixed = str(tmp_path / 'graph.pb'), str(tmp_path / 'fixed.pb')
+    graph_def = graph_files.read(good)
+    (node,) = [node for node in graph_def.node if node.name == 'input']
+    node.attr['shape'].shape.dim[0].size = 4
+    graph_files.write(graph_def, fixed)
+    ended = in_process(evaluate, good, fixed, *flags(graph=None))
+    assert ended.status == 0 and ' 100.0% ' in ended.out.splitlines()[2], ended.err
+    # One that runs on pairs of photos, and not on one alone.
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [4, 24, 24, 3], name='input')
+        pairs = tf.reshape(tf.reduce_mean(images, [1, 2]), [-1, 2, 3])
+        tf.nn.softmax(tf.reshape(tf.cumsum(pairs, 1), [-1, 3]), name='final_result')
+    graph_files.write(graph.as_graph_def(), fixed)
+    message = one_error(evaluate, good, fixed, *flags(graph=None))
+    assert 'does not run from input to final_result' in message
 
 
 def test_unreadable_photos_are_left_out_and_counted(in_process, flags, photo_dir, tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -404,6 +405,62 @@ def test_an_empty_folder_is_one_line(one_error, files, tmp_path):
     (tmp_path / 'empty').mkdir()
     folder = str(tmp_path / 'empty')
     assert 'has no photos' in one_error(label_image, folder, *without_image(files))
+
+
+ODD_SCORES = {
+    'string': (tf.as_string, 'gives string values, expected scores as numbers'),
+    'bool': (lambda scores: scores > 0, 'gives bool values, expected scores as numbers'),
+    'complex': (lambda scores: tf.cast(scores, tf.complex64), 'gives complex64 values, expected'),
+    '8-bit': (lambda scores: tf.quantize_v2(scores, 0.0, 1.0, tf.quint8)[0], 'gives quint8 val'),
+    'none': (lambda scores: scores[:0], 'gives 0 rows of scores for '),
+    'no labels': (lambda scores: scores[:, :0], 'there are 3 labels, and '),
+    'scalar': (tf.reduce_sum, 'gives values of shape []'),
+    'vector': (lambda scores: scores[:, 0], 'expected scores of shape [1, labels]'),
+    'unknown': (
+        lambda scores: tf.placeholder_with_default(tf.reduce_sum(scores), None),
+        'gives values of shape []',
+    ),
+}
+
+
+def odd_graph(path, to_scores, batch=1):
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [batch, 20, 30, 3], name='input')
+        tf.identity(to_scores(images[:, 0, 0] * 0.5 + 0.5), name='final_result')
+    graph_files.write(graph.as_graph_def(), path)
+
+
+@pytest.mark.parametrize('kind', sorted(ODD_SCORES))
+@pytest.mark.parametrize('folder', [False, True])
+def test_scores_that_are_none_are_one_line(one_error, files, album, kind, folder):
+    to_scores, words = ODD_SCORES[kind]
+    odd_graph(files['graph'], to_scores)
+    if folder:
+        files['image'] = os.path.join(album, 'deep')
+    assert words in one_error(label_image, *arguments(files))
+
+
+@pytest.mark.parametrize('dtype', [tf.bfloat16, tf.float16, tf.float64, tf.int32])
+def test_scores_of_other_numbers_are_shown(in_process, files, album, dtype):
+    odd_graph(files['graph'], lambda scores: tf.cast(scores * 100, dtype))
+    for image in (files['image'], os.path.join(album, 'deep')):
+        ended = in_process(label_image, *arguments(files, image=image, top_k=1))
+        assert ended.status == 0 and ended.err == ''
+        assert re.search(r'\n(height|width|value) \(score=\d+\.\d{5}\)\n', ended.out)
+
+
+@pytest.mark.parametrize('batch', [4, 40])
+def test_a_graph_of_a_fixed_batch_that_takes_any_is_run(in_process, files, album, batch):
+    odd_graph(files['graph'], tf.identity, batch)
+    for image in (files['image'], os.path.join(album, 'deep')):
+        assert in_process(label_image, *arguments(files, image=image)).status == 0
+
+
+def test_a_graph_of_a_fixed_batch_is_one_line(one_error, files, album):
+    odd_graph(files['graph'], lambda scores: tf.reshape(scores, [4, 3]), 4)
+    for image in (files['image'], os.path.join(album, 'deep')):
+        message = one_error(label_image, *arguments(files, image=image))
+        assert 'does not run from input to final_result' in message
 
 
 def test_a_graph_for_single_photos_only_is_one_line(one_error, files, album):

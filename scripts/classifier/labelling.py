@@ -59,12 +59,14 @@ def score(graph_def, graph_input, output_name, path):
     Raises:
       UserError: the photo cannot be read, or the graph does not run on it.
     """
-    _check_fed_shape(graph_def, graph_input)
+    if _check_fed_shape(graph_def, graph_input) not in (None, 1):
+        graph_def = rewrite.allow_any_batch(graph_def, graph_input.name)
     graph = tf.Graph()
     with graph.as_default():
         input_tensor, output_tensor = import_graph(
             graph_def, [graph_input.name + ':0', output_name + ':0']
         )
+        scores_tensor = _as_scores(output_tensor, output_name)
         path_tensor = tf.placeholder(tf.string, [])
         pixels_tensor = pixels.load(path_tensor, graph_input.pixels)[tf.newaxis]
     with open_session(graph) as session:
@@ -76,10 +78,13 @@ def score(graph_def, graph_input, output_name, path):
         if wrong is not None:
             raise UserError('the photo %s cannot be read: it %s' % (path, wrong))
         start = time.time()
-        with _runs(graph_input, output_name):
-            values = session.run(output_tensor, {input_tensor: image})
+        with runs(graph_input, output_name):
+            values = session.run(scores_tensor, {input_tensor: image})
         seconds = time.time() - start
-    _check_scores(values, output_name)
+    _check_shape(values, output_name)
+    if len(values) != 1:
+        raise UserError('the graph gives %d rows of scores for a photo, expected 1' % len(values))
+    _check_finite(values, output_name)
     return Scores(values[0], seconds)
 
 
@@ -107,25 +112,30 @@ def score_many(graph_def, graph_input, output_name, paths):
     def build(pixels_tensor):
         freed = rewrite.allow_any_batch(graph_def, graph_input.name)
         fed = {graph_input.name + ':0': pixels_tensor}
-        return import_graph(freed, [output_name + ':0'], fed)[0]
+        return _as_scores(import_graph(freed, [output_name + ':0'], fed)[0], output_name)
 
     _check_fed_shape(graph_def, graph_input)
     alone = search.ranges_depend_on(graph_def, graph_input.name)
     groups = stream.groups(len(paths), 1 if alone else stream.BATCH_SIZE)
-    with _runs(graph_input, output_name):
+    with runs(graph_input, output_name):
         results = stream.run(graph_input.pixels, build, [paths[group] for group in groups])
         for group, (values, readable) in zip(groups, results):
-            _check_scores(values[: len(readable)][readable[: len(values)]], output_name)
+            _check_shape(values, output_name)
             if len(values) != len(readable):
                 raise UserError(
                     'the graph gives %d rows of scores for a batch of %d photos, so it takes them '
                     'one at a time only' % (len(values), len(readable))
                 )
+            _check_finite(values[readable], output_name)
             yield group, values, readable
 
 
 def _check_fed_shape(graph_def, graph_input):
-    """Raises UserError where the fed node does not take a batch of such pixels."""
+    """Raises UserError where the fed node does not take a batch of such pixels.
+
+    Returns:
+      How many photos it is declared to take at once, or None.
+    """
     node, spec = search.nodes_by_name(graph_def)[graph_input.name], graph_input.pixels
     shape = tf.TensorShape([None, spec.height, spec.width, 3])
     declared = tf.TensorShape(
@@ -137,10 +147,22 @@ def _check_fed_shape(graph_def, graph_input):
             'leave --input_height and --input_width out, or name another node by --input_layer'
             % (graph_input.name, declared, shape)
         )
+    return declared.as_list()[0] if declared.ndims else None
+
+
+def _as_scores(output_tensor, output_name):
+    """Returns the scores that a graph gives as float32; raises UserError where they are none."""
+    dtype = output_tensor.dtype
+    if not (dtype.is_floating or dtype.is_integer):
+        raise UserError(
+            'the node %s gives %s values, expected scores as numbers: check --output_layer'
+            % (output_name, dtype.name)
+        )
+    return tf.cast(output_tensor, tf.float32)
 
 
 @contextlib.contextmanager
-def _runs(graph_input, output_name):
+def runs(graph_input, output_name):
     """Turns TensorFlow's error in running a graph into one line."""
     try:
         yield
@@ -151,12 +173,15 @@ def _runs(graph_input, output_name):
         )
 
 
-def _check_scores(values, output_name):
+def _check_shape(values, output_name):
     if values.ndim != 2:
         raise UserError(
             'the node %s gives values of shape %s, expected scores of shape [1, '
             'labels]: check --output_layer' % (output_name, list(values.shape))
         )
+
+
+def _check_finite(values, output_name):
     if not np.isfinite(values).all():
         raise UserError(
             'the node %s gives scores that are not numbers: the graph is broken' % output_name

@@ -11,6 +11,7 @@ from scripts.classifier import labelling
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.evaluation import metrics
+from scripts.graphs import rewrite
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images.settings import IGNORE
@@ -97,14 +98,17 @@ def milliseconds_a_photo(graph_def, graph_input, output_name):
     """Returns how long a graph that runs takes for one photo, without decoding it.
 
     The photo is a grey one, and the figure the median of several runs after a first one.
+
+    Raises:
+      UserError: the graph does not run on one photo.
     """
     spec = graph_input.pixels
     graph = tf.Graph()
     with graph.as_default():
-        import_graph(graph_def)
+        import_graph(rewrite.allow_any_batch(graph_def, graph_input.name))
     pixels = np.zeros((1, spec.height, spec.width, 3), np.float32)
     seconds = []
-    with open_session(graph) as session:
+    with open_session(graph) as session, labelling.runs(graph_input, output_name):
         for _ in range(1 + _TIMED_RUNS):
             start = time.time()
             session.run(output_name + ':0', {graph_input.name + ':0': pixels})
