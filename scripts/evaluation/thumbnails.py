@@ -5,7 +5,7 @@ import logging
 
 from PIL import Image
 
-from scripts.images import exif
+from scripts.images import bad_images, exif
 from scripts.images.settings import APPLY, IGNORE
 
 SIZE = 160  # Pixels, the longer side.
@@ -34,7 +34,9 @@ def load(path, exif_rotation=IGNORE):
       exif_rotation: as in `settings.PixelSpec`.
     """
     try:
-        with Image.open(path) as image:
+        with open(path, 'rb') as file:
+            data = bad_images.without_metadata(file.read())
+        with Image.open(io.BytesIO(data)) as image:
             image.draft('RGB', (2 * SIZE, 2 * SIZE))  # A JPEG is decoded no larger than needed.
             small = image.convert('RGB')
             small.thumbnail((SIZE, SIZE), Image.LANCZOS)

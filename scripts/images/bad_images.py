@@ -40,6 +40,8 @@ _FOREIGN = {
 _HEIC = 'a HEIC image'
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # Start of frame, of every coding.
 _PROGRESSIVE_FRAME = 0xC2
+_METADATA = {0xFE, *range(0xE1, 0xEE), 0xEF}  # Comments, EXIF and so on; not JFIF and Adobe's.
+_GIF_CONTROL = 0xF9  # The kind of extension that says what is transparent.
 _HUFFMAN_TABLES, _END, _START_OF_SCAN = 0xC4, 0xD9, 0xDA
 # A marker that is no byte of 255 and no restart. Of several bytes of 255 before it the last one is
 # enough: a pattern that takes a run of them begins again at each of the run.
@@ -105,6 +107,24 @@ def hole_in(path):
     if start is None:
         return None
     return 'has a hole: from byte %d on it holds zeros, where a copy or a write was stopped' % start
+
+
+def without_metadata(data):
+    """Returns the bytes of a JPEG or a GIF without comments and the like, of others as they are.
+
+    What stays gives the same pixels. Pillow takes the square of their number.
+
+    Raises:
+      ValueError: it ends before its pixels.
+    """
+    try:
+        if data.startswith(_JPEG):
+            return _jpeg_without_metadata(data)
+        if data.startswith(b'GIF8'):
+            return _gif_without_metadata(data)
+    except (struct.error, IndexError):
+        raise ValueError('it is cut short')
+    return data
 
 
 def first_frame(data):
@@ -210,6 +230,17 @@ def _jpeg_segments(data):
             place = _end_of_scan(data, place)
 
 
+def _jpeg_without_metadata(data):
+    kept, begin = [data[:2]], 2
+    for marker, _, end in _jpeg_segments(data):
+        if marker == _START_OF_SCAN:
+            break
+        if marker not in _METADATA:
+            kept.append(data[begin:end])
+        begin = end
+    return b''.join(kept) + data[begin:]
+
+
 def _end_of_scan(data, place):
     found = _BEHIND_SCAN.search(data, place)
     return found.start() if found else len(data)
@@ -259,10 +290,26 @@ def _first_symbols(tables):
         place += 17 + sum(tables[place + 1 : place + 17])
 
 
+def _gif_without_metadata(data):
+    place = _gif_blocks(data)
+    kept = [data[:place]]
+    while data[place] == ord('!'):
+        end = _after_blocks(data, place + 2)
+        if data[place + 1] == _GIF_CONTROL:
+            kept.append(data[place:end])
+        place = end
+    return b''.join(kept) + data[place:]
+
+
+def _gif_blocks(data):
+    """Returns where the blocks of a GIF begin, behind its header and palette."""
+    flags = data[10]
+    return 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+
+
 def _gif_frame(data):
     """Returns where the first frame of a GIF begins, with its byte ','."""
-    flags = data[10]
-    place = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    place = _gif_blocks(data)
     while data[place] == ord('!'):
         place = _after_blocks(data, place + 2)
     if data[place] != ord(','):

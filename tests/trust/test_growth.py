@@ -20,13 +20,15 @@ import tensorflow.compat.v1 as tf
 
 from scripts.bottlenecks import cache as cache_lib
 from scripts.classifier import checkpoint
+from scripts.dataset import extensions, finding
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.photos import Photo
 from scripts.errors import UserError
 from scripts.evaluation import curves, selection, thumbnails
 from scripts.graphs import description as description_lib
-from scripts.graphs import graph_files, search
+from scripts.graphs import graph_files, rewrite, search
+from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, exif, graph_input, pixels, rotation
 from scripts.networks import archive
@@ -352,6 +354,24 @@ def test_graphs(kind):
     check_growth(read, lambda size: GRAPHS[kind](size).SerializeToString())
 
 
+@pytest.mark.parametrize('name', ['n%d', 'n' * 1000 + '%d'])
+def test_a_node_that_a_graph_does_not_have(name):
+    def make(size):
+        count = size // (len(name) + 20)
+        return tf.GraphDef(node=[_node(name % number) for number in range(count)])
+
+    check_growth(lambda graph_def: search.require_node(graph_def, 'n1x', ['n1']), make)
+
+
+@pytest.mark.parametrize('kind', ['chain', 'star', 'placeholders'])
+def test_graphs_as_they_are_imported(kind):
+    def read(graph_def):
+        with tf.Graph().as_default():
+            import_graph(rewrite.allow_any_batch(graph_def, graph_def.node[0].name))
+
+    check_growth(read, GRAPHS[kind])
+
+
 @pytest.mark.parametrize('unit', [b'\x0a', b'\x0a\0', b'\x0b', b'\xff', b'\x0a\2\x0a\0'])
 def test_bytes_that_are_no_graph(unit):
     check_growth(lambda data: graph_files.parse(data, 'it'), repeated(unit))
@@ -541,3 +561,14 @@ def test_folders_of_photos(tmp_path):
 
     split = photos_lib.split_lib.Split(10, 10, photos_lib.split_lib.BY_PATH)
     check_growth(lambda _: photos_lib.load(str(tmp_path), split), make)
+
+
+@pytest.mark.parametrize('unit', ['jpg,', 'jpg, ', 'heic,', '.', ',', 'x'])
+def test_extensions(unit):
+    check_growth(extensions.parse, lambda size: unit * (size // len(unit)) + 'png')
+
+
+@pytest.mark.parametrize('unit', [',', 'x,', ' ', 'x'])
+def test_names_of_photos(unit, written):
+    path = written(photo_kinds.JPEG)
+    check_growth(lambda name: finding.image_paths([name]), lambda size: path + ',' + unit * size)
