@@ -159,11 +159,17 @@ def redirect(nodes, targets):
         a chain of replacements is followed. Control inputs follow their node.
     """
 
+    targets = dict(targets)
+
     def final(name):
         control = name.startswith('^')
         name = name[1:] if control else name[:-2] if name.endswith(':0') else name
+        passed = []
         while name in targets:
+            passed.append(name)
             name = targets[name]
+        for each in passed:  # So that what comes after does not go all the way again.
+            targets[each] = name
         return '^' + search.node_name(name) if control else name
 
     results = []

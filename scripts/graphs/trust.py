@@ -77,21 +77,23 @@ def check_structure(graph_def, origin):
       graph_def: a GraphDef.
       origin: what a message calls it.
     """
-    names = set()
+    names, later = set(), []
     for node in graph_def.node:
-        if not node.name or node.name in names:
+        name = node.name
+        if not name or name in names:
             raise UserError(
-                '%s has two nodes named %r: it was put together wrongly' % (origin, node.name)
+                '%s has two nodes named %r: it was put together wrongly' % (origin, name)
             )
-        names.add(node.name)
-    for node in graph_def.node:
-        for each in node.input:
-            if search.node_name(each) not in names:
-                raise UserError(
-                    '%s is cut short or was put together wrongly: the node %s takes %s, which it '
-                    'does not have' % (origin, node.name, each)
-                )
-    _check_order(graph_def, origin)
+        later += [(name, each) for each in node.input if search.node_name(each) not in names]
+        names.add(name)
+    for name, each in later:
+        if search.node_name(each) not in names:
+            raise UserError(
+                '%s is cut short or was put together wrongly: the node %s takes %s, which it '
+                'does not have' % (origin, name, each)
+            )
+    if later:
+        _check_order(graph_def, origin)
     size = sum(
         _tensor_bytes(value.tensor, node, origin)
         for node in _all_nodes(graph_def)
@@ -118,12 +120,15 @@ def drop_unknown_defaults(graph_def, origin):
       UserError: an unknown attribute asks for something else.
     """
     nodes = list(_all_nodes(graph_def))
-    op_defs = _op_defs(nodes)
+    known = {
+        op: op_def and {attribute.name for attribute in op_def.attr}
+        for op, op_def in _op_defs(nodes).items()
+    }
     for node in nodes:
-        if op_defs[node.op] is None:
+        here = known[node.op]
+        if here is None:
             continue
-        known = {attribute.name for attribute in op_defs[node.op].attr}
-        for key in [key for key in node.attr if key not in known and not key.startswith('_')]:
+        for key in [key for key in node.attr if key not in here and not key.startswith('_')]:
             if not _is_default(key, node.attr[key]):
                 raise UserError(
                     '%s is of a newer TensorFlow: the node %s (%s) has the attribute %s, which '
@@ -191,17 +196,23 @@ def _refuse_compiling(kind, name, found):
 
 def _compiled_by(attributes):
     """Returns what in a node's or a function's attributes has it compiled, or None."""
-    for key, value in sorted(attributes.items()):
-        if key.lower().startswith(_COMPILING) and not _is_default(key, value):
-            return 'attribute ' + key
-        if key in _CONFIGS and _is_jit_config(value.s):
+    for key, value in attributes.items():
+        if key.startswith('_') and key.lower().startswith(_COMPILING):
+            if not _is_default(key, value):
+                return 'attribute ' + key
+        elif key in _CONFIGS and _is_jit_config(value.s):
             return 'attribute %s with a global_jit_level' % key
-        called = [value.func] if value.HasField('func') else value.list.func
-        for function in called:
+        for function in _functions_in(value):
             found = _compiled_by(function.attr)
             if found is not None:
                 return found
     return None
+
+
+def _functions_in(value):
+    """Returns the functions, with attributes of their own, that an attribute's value names."""
+    kind = value.WhichOneof('value')
+    return [value.func] if kind == 'func' else value.list.func if kind == 'list' else ()
 
 
 def _is_jit_config(data):

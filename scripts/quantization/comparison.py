@@ -97,9 +97,9 @@ def feeds(graph_def, dims):
       UserError: a placeholder cannot take `dims`, or its shape is unknown.
     """
     random = np.random.RandomState(_SEED)
-    values = {}
+    nodes, values = search.nodes_by_name(graph_def), {}
     for name in search.placeholders(graph_def):
-        node = search.nodes_by_name(graph_def)[name]
+        node = nodes[name]
         declared = tf.TensorShape(
             build.attribute(node, 'shape').shape if 'shape' in node.attr else None
         )

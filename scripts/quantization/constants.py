@@ -5,7 +5,7 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.graphs import build, search
+from scripts.graphs import build
 
 # Shorter ones, and vectors of any length, are a few percent of a graph: batch norms, biases.
 LARGE = 1024
@@ -40,23 +40,24 @@ def size(node):
     return int(np.prod([dim.size for dim in dims], dtype=np.int64))
 
 
-def channel_axes(graph_def, name):
+def channel_axes(node, users):
     """Returns the axes of a constant that number the channels of the layers that take it.
 
     A depthwise convolution has a channel for each pair of the last two axes; other layers, and
     constants of unknown use, for the last one; a transposed MatMul for the first.
+
+    Args:
+      node: the Const NodeDef.
+      users: the `search.consumers` of its graph.
     """
-    users = search.consumers(graph_def)
-    nodes = search.nodes_by_name(graph_def)
-    rank = len(nodes[name].attr['value'].tensor.tensor_shape.dim)
-    for user in users[name]:
+    rank = len(node.attr['value'].tensor.tensor_shape.dim)
+    for user in users[node.name]:
         if user.op == 'Identity':
-            return channel_axes_of_user(users[user.name], rank)
-    return channel_axes_of_user(users[name], rank)
+            return _channel_axes(users[user.name], rank)
+    return _channel_axes(users[node.name], rank)
 
 
-def channel_axes_of_user(users, rank):
-    """Returns `channel_axes` for a constant of `rank` axes that the nodes `users` take."""
+def _channel_axes(users, rank):
     if any(user.op == _DEPTHWISE for user in users):
         return (2, 3)
     if any(user.op == 'MatMul' and build.attribute(user, 'transpose_b').b for user in users):

@@ -65,6 +65,7 @@ class _Pass:
         self.graph_def, self.output_names = graph_def, output_names
         self.nodes = search.nodes_by_name(graph_def)
         self.users = search.consumers(graph_def)
+        self.known = ranges.known(graph_def)
         self.new, self.made = build.NewGraph(graph_def), {}
         candidates = {node.name for node in graph_def.node if self._has_kernel(node)}
         candidates -= self._light_convolutions(candidates)
@@ -196,7 +197,7 @@ class _Pass:
         return self._once(('quantized', tensor, clip), lambda: self._quantized(tensor, clip))
 
     def _quantized(self, tensor, clip):
-        limits = (0.0, 6.0) if clip == 'Relu6' else ranges.known(self.nodes, tensor)
+        limits = (0.0, 6.0) if clip == 'Relu6' else self.known.get(search.node_name(tensor))
         if clip == 'Relu' and limits:
             limits = (0.0, max(limits[1], 0.0))
         scope = self.new.unused_scope('%s/%s' % (build.scope_of(tensor), clip or 'eightbit'))

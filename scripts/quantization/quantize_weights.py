@@ -7,7 +7,7 @@ old name. They depend on constants only: TensorFlow runs them once, at the first
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.graphs import build
+from scripts.graphs import build, search
 from scripts.quantization import constants
 
 # The first layers have few weights, and each of them bears on everything behind it. So the
@@ -24,10 +24,10 @@ def quantize_weights(graph_def, bits):
       bits: from 2 to 8.
     """
     fine = _fine(graph_def) if bits == 8 else set()
-    new = build.NewGraph(graph_def)
+    new, users = build.NewGraph(graph_def), search.consumers(graph_def)
     for node in graph_def.node:
         if constants.is_large(node):
-            axes = constants.channel_axes(graph_def, node.name)
+            axes = constants.channel_axes(node, users)
             _add_restored(new, node, axes, _FINE_BITS if node.name in fine else bits)
         else:
             new.keep(node)

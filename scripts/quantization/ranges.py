@@ -28,16 +28,28 @@ def nudged(lowest, highest):
     return -zero * step, (LEVELS - zero) * step
 
 
-def known(nodes, name):
-    """Returns the range (lowest, highest) that a tensor cannot leave, or None.
+def known(graph_def):
+    """Returns a dict from nodes' names to the ranges (lowest, highest) that values cannot leave.
+
+    Nodes of which nothing is known are not in it.
 
     Args:
-      nodes: dict from names to NodeDefs.
-      name: a node's name.
+      graph_def: a GraphDef, inputs first.
     """
-    node = nodes[search.node_name(name)]
-    if node.op in _BOUNDED:
-        return _BOUNDED[node.op]
+    nodes, found = search.nodes_by_name(graph_def), {}
+    for node in graph_def.node:
+        limits = _BOUNDED.get(node.op) or _of_fake_quant(node, nodes)
+        if node.op in _KEEP_RANGE and node.input:
+            limits = found.get(search.node_name(node.input[0]))
+            if limits and node.op == 'Relu':
+                limits = (0.0, max(limits[1], 0.0))
+        if limits:
+            found[node.name] = limits
+    return found
+
+
+def _of_fake_quant(node, nodes):
+    """Returns the range of a node's values where it is a FakeQuant node with a constant one."""
     if node.op == 'FakeQuantWithMinMaxArgs':
         return nudged(
             build.attribute(node, 'min').f if 'min' in node.attr else -6.0,
@@ -47,11 +59,6 @@ def known(nodes, name):
         ends = [nodes[search.node_name(each)] for each in node.input[1:]]
         if all(end.op == 'Const' for end in ends):
             return nudged(*[build.value_of(end) for end in ends])
-    if node.op in _KEEP_RANGE:
-        before = known(nodes, node.input[0])
-        if before and node.op == 'Relu':
-            return 0.0, max(before[1], 0.0)
-        return before
     return None
 
 
