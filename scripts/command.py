@@ -17,9 +17,10 @@ import shlex
 import signal
 import sys
 import tempfile
+import traceback
 import warnings
 
-from scripts import packages
+from scripts import files, packages
 from scripts.errors import UserError
 from scripts.progress import Progress
 
@@ -29,6 +30,19 @@ from absl import flags  # noqa: E402  # Not before it has been looked for.
 SUCCESS = 0
 FAILURE = 1
 INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctrl-C stopped.
+
+# With what the child process ends that has told of its failure: libraries end processes with 1.
+_TOLD = 71
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
+_CRASHES |= {getattr(signal, 'SIGBUS', signal.SIGSEGV)}  # Windows has none.
+
+# TensorFlow alone takes 1.5 GB. Where less than this may be mapped, and what was to be done cannot
+# be, it breaks in ever new ways.
+_TIGHT_MEMORY = 4 << 30
+_NO_MEMORY = re.compile(
+    r'bad_alloc|out of memory|OOM|annot allocate|failed to map|mmap error|Memory allocation'
+    r'|Resource temporarily unavailable'
+)
 
 _LOG_LEVEL, _ERRORS_ONLY = 'TF_CPP_MIN_LOG_LEVEL', '3'
 _LAST_BYTES = 500
@@ -80,12 +94,15 @@ def run(main, flag_values):
         status = FAILURE
         if not isinstance(error, BrokenPipeError):
             _fail(_name(sys.argv), error)
+    except Exception:
+        traceback.print_exc()
+        status = FAILURE
     # What is registered for the end is done, and no more: taking TensorFlow's modules apart would
     # be a sixth of label_image.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)
+    os._exit(_TOLD if status == FAILURE else status)
 
 
 def _open_closed_streams():
@@ -123,18 +140,57 @@ def watch(child, asides=None):
     """
     status, stop = _wait(child)
     if os.WIFEXITED(status):
-        status = os.WEXITSTATUS(status)
-        return 128 + stop if stop and status == INTERRUPTED else status
+        return _status_of_exit(os.WEXITSTATUS(status), stop, asides)
     number = os.WTERMSIG(status)
     if stop and number == signal.SIGKILL:
         _tell_of_the_stop(_name(sys.argv))
         return 128 + stop
-    why = 'TensorFlow crashed; a graph or a photo is damaged, or made to crash it'
+    last_words = '' if asides is None else _last_words(asides)
     if number == signal.SIGKILL:
-        why = 'it was killed, by a person or because memory ran out'
-    elif asides is not None:
-        why += _last_words(asides)
-    return _fail(_name(sys.argv), 'stopped by %s: %s' % (signal.Signals(number).name, why))
+        why, last_words = 'it was killed, by a person or because memory ran out', ''
+    elif number not in _CRASHES:
+        why = 'another program ended it, or a limit of the system (ulimit)'
+    else:
+        why = _why_memory(last_words)
+        why = why or 'TensorFlow crashed; a graph or a photo is damaged, or made to crash it'
+    name = signal.Signals(number).name
+    return _fail(_name(sys.argv), 'stopped by %s: %s%s' % (name, why, last_words))
+
+
+def _status_of_exit(status, stop, asides):
+    """Returns the status of a command whose child process ended with `status`."""
+    if stop and status == INTERRUPTED:
+        return 128 + stop
+    if status == _TOLD:
+        return FAILURE
+    if asides is None or status in (SUCCESS, INTERRUPTED):
+        return status
+    last_words = _last_words(asides)
+    why = _why_memory(last_words)
+    return _fail(
+        _name(sys.argv),
+        'ended with status %d in the midst of its work%s%s'
+        % (status, ': ' + why if why else '', last_words),
+    )
+
+
+def _why_memory(said='', error=None):
+    """Returns words on memory where that has most likely run out, or None.
+
+    Args:
+      said: what libraries wrote last.
+      error: the exception that ended the work.
+    """
+    limit = files.memory_limit()
+    is_certain = isinstance(error, MemoryError) or _NO_MEMORY.search('%s %s' % (said, error))
+    if not is_certain and limit > _TIGHT_MEMORY:
+        return None
+    words = 'memory ran out' if is_certain else 'memory ran out, most likely'
+    if limit < float('inf'):
+        words += ': %s MB are allowed (ulimit -v); allow more' % format(limit // 10**6, ',')
+    if error is not None and str(error):
+        words += ' (%s: %s)' % (type(error).__name__, error)
+    return words
 
 
 def _wait(child):
@@ -231,6 +287,11 @@ def execute(main, flag_values, argv):
     except KeyboardInterrupt:
         _tell_of_the_stop(name)
         return INTERRUPTED
+    except Exception as error:
+        why = None if isinstance(error, OSError) else _why_memory(error=error)
+        if why is None:
+            raise
+        return _fail(name, why)
     return SUCCESS
 
 
@@ -291,6 +352,19 @@ def fill_by_place(values, arguments, names):
         )
     for name, argument in zip(left, arguments):
         values[name].value = argument
+
+
+def _show_uncaught(kind, error, trace):
+    """Is Python's hook for exceptions while a command's modules are imported."""
+    why = _why_memory(error=error) if issubclass(kind, Exception) else None
+    if why is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        _fail(_name(sys.argv), why)
+
+
+if packages.is_ours():
+    sys.excepthook = _show_uncaught
 
 
 class _ProgressFriendlyHandler(logging.Handler):

@@ -402,6 +402,12 @@ def size_limit():
     return limit if limit >= 0 else float('inf')
 
 
+def memory_limit():
+    """Returns how much memory a process may map, in bytes (ulimit -v), or infinity."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    return limit if limit >= 0 else float('inf')
+
+
 def check_not_full(folder):
     """Raises UserError where no byte is free: TensorFlow does not tell when summaries are cut."""
     if not free_bytes(folder):

@@ -16,11 +16,19 @@ def check():
 
     Nothing is imported for that. A program of others gets Python's own ImportError.
     """
-    program = os.path.abspath(getattr(sys.modules['__main__'], '__file__', ''))
     missing = [name for key, name in _NEEDED.items() if importlib.util.find_spec(key) is None]
-    if missing and program.startswith(_HERE + os.sep):
-        name = os.path.splitext(os.path.basename(program))[0]
+    if missing and is_ours():
+        name = os.path.splitext(os.path.basename(_program()))[0]
         sys.exit('%s: error: %s' % (name, _what_to_do(missing)))
+
+
+def is_ours():
+    """Returns whether the program that runs is one of these commands."""
+    return _program().startswith(_HERE + os.sep)
+
+
+def _program():
+    return os.path.abspath(getattr(sys.modules['__main__'], '__file__', ''))
 
 
 def _what_to_do(missing):

@@ -13,10 +13,12 @@ import time
 import pytest
 from absl import flags
 
-from scripts import command
+from scripts import command, files
 from scripts.errors import UserError
 from scripts.progress import Progress
+from tests import pictures
 from tests.conftest import REPOSITORY
+from tests.evaluation import graphs
 
 
 @pytest.fixture
@@ -162,6 +164,115 @@ def test_a_crash_is_one_line(capfd, number, words):
     assert status_of(process) == 1
     err = capfd.readouterr().err
     assert err.startswith('name: error: stopped by SIG') and words in err and err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    'number, words',
+    [
+        (signal.SIGTERM, 'another program ended it'),
+        (signal.SIGXCPU, 'another program ended it, or a limit of the system (ulimit)'),
+        (signal.SIGQUIT, 'another program ended it'),
+    ],
+)
+def test_an_end_by_others_is_not_blamed_on_a_graph(capfd, number, words):
+    def main(*_):
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    assert status_of(in_child(main)) == 1
+    err = capfd.readouterr().err
+    assert err.startswith('name: error: stopped by SIG') and words in err and err.count('\n') == 1
+    assert 'graph' not in err
+
+
+@pytest.mark.parametrize('status', [0, 1, 127])
+def test_a_library_that_ends_the_process_is_told(capfd, status):
+    def main(*_):
+        os.write(2, b'symbol lookup error: no static TLS block\n')
+        os._exit(status)
+
+    assert status_of(in_child(main)) == (1 if status else 0)
+    err = capfd.readouterr().err
+    if status:
+        assert err == (
+            'name: error: ended with status %d in the midst of its work; it last said: symbol '
+            'lookup error: no static TLS block\n' % status
+        )
+
+
+def test_a_fault_of_ours_is_a_traceback_and_no_more(capfd):
+    def main(*_):
+        raise ZeroDivisionError
+
+    assert status_of(in_child(main)) == 1
+    err = capfd.readouterr().err
+    assert err.startswith('Traceback ') and err.endswith('\nZeroDivisionError\n')
+
+
+def test_memory_that_ran_out_is_one_line(flag_values, capsys, monkeypatch):
+    def main(_, __):
+        raise MemoryError
+
+    def broken(_, __):
+        raise SystemError('error return without exception set')
+
+    assert command.execute(main, flag_values, ['name']) == 1
+    assert capsys.readouterr().err == 'name: error: memory ran out\n'
+    monkeypatch.setattr(files, 'memory_limit', lambda: 10**9)
+    assert command.execute(main, flag_values, ['name']) == 1
+    assert capsys.readouterr().err == (
+        'name: error: memory ran out: 1,000 MB are allowed (ulimit -v); allow more\n'
+    )
+    assert command.execute(broken, flag_values, ['name']) == 1
+    assert capsys.readouterr().err == (
+        'name: error: memory ran out, most likely: 1,000 MB are allowed (ulimit -v); allow more '
+        '(SystemError: error return without exception set)\n'
+    )
+    monkeypatch.setattr(files, 'memory_limit', lambda: 10**11)
+    with pytest.raises(SystemError):
+        command.execute(broken, flag_values, ['name'])
+
+
+@pytest.mark.parametrize('said', [b'terminate called: std::bad_alloc\n', b'mmap error: 12\n'])
+def test_a_crash_for_want_of_memory_is_not_blamed_on_a_graph(capfd, said):
+    def main(*_):
+        os.write(2, said)
+        os.abort()
+
+    assert status_of(in_child(main)) == 1
+    err = capfd.readouterr().err
+    assert 'stopped by SIGABRT: memory ran out; it last said: ' in err and 'graph' not in err
+
+
+@pytest.mark.parametrize(
+    'name, megabytes',
+    [('evaluate', 250), ('evaluate', 1300)]
+    + [('label_image', megabytes) for megabytes in (250, 500, 800, 1120, 1200, 1400)],
+)
+def test_a_limit_of_memory_ends_in_one_line(tmp_path, photo_dir, name, megabytes):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20,) * 2)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    graph = graphs.by_colour(str(tmp_path / 'graph.pb'))
+    (tmp_path / 'labels.txt').write_text('\n'.join(pictures.LABELS))
+    arguments = {
+        'label_image': [os.path.join(photo_dir, 'Red', '000.jpg')],
+        'evaluate': ['--image_dir=' + photo_dir, '--category=all'],
+    }[name]
+    ended = subprocess.run(
+        [sys.executable, '-m', 'scripts.' + name, *arguments]
+        + ['--graph=' + graph, '--labels=%s' % (tmp_path / 'labels.txt')],
+        cwd=REPOSITORY,
+        preexec_fn=limit,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=300,
+    )
+    if ended.returncode:
+        assert ended.returncode == 1
+        (line,) = ended.stderr.decode().splitlines()
+        assert line.startswith(name + ': error: ') and 'memory ran out' in line
 
 
 def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
