@@ -450,7 +450,7 @@ BROKEN = {
     'empty': (lambda g: b'', 'without nodes'),
     'another proto': (another_proto, 'graph'),
     'cycle': (cycle, 'has a cycle: the node final_result waits'),
-    'wrong dtype': (wrong_dtype, 'cannot load the graph'),
+    'wrong dtype': (wrong_dtype, 'the node input takes string'),
     'no dtype': (no_dtype, 'the constant weights has no type of values'),
     'unknown op': (unknown_op, 'TensorFlow %s has no operation SoftestMax' % tf.VERSION),
     'unknown attribute': (unknown_attribute, 'has the attribute transposed, which TensorFlow'),
