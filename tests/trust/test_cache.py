@@ -39,10 +39,13 @@ def damaged(count, seed=SEED):
                 path = _any_file(random, cache, ending)
                 damage(random, path)
                 noticed = bench.Run('scripts.retrain', flags, printed).good().warnings() != usual
-                assert noticed or damage is _delete, (path, damage)
+                # Of other times or another inode in a record nothing is said: contents decide.
+                may_pass = damage is _delete or ending == '.record'
+                assert noticed or may_pass, (path, damage)
                 assert _state(place) == whole, bench.differences(_state(place), whole)
                 assert bench.Run('scripts.retrain', flags, printed).good().warnings() == usual
-            rows.append(Row('cache: %s damaged' % what, number + 1, 'noticed; the same graph'))
+            noticed = 'noticed' if ending != '.record' else 'noticed, or contents are compared'
+            rows.append(Row('cache: %s damaged' % what, number + 1, noticed + '; the same graph'))
     return rows
 
 
