@@ -41,65 +41,63 @@ _SPLIT_FLAGS = {
 }
 
 
-def _define_flags():
-    def string(name, default, meaning):
-        flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
-
-    def whole(name, default, meaning, lowest, highest=None):
-        flags.DEFINE_integer(
-            name, default, meaning, lower_bound=lowest, upper_bound=highest, flag_values=FLAGS
-        )
-
-    string('graph', 'tf_files/retrained_graph.pb', 'The graph; several are given without --graph=.')
-    string(
-        'image_dir',
-        None,
-        'The folder of class-named sub-folders of photos. If not given: the one that the graph was '
-        'trained on, or else %s.' % _CLASSIC_IMAGE_DIR,
-    )
-    string(
-        'image_extensions',
-        None,
-        'Which files in it are photos, by their extensions, with commas between them. If not '
-        'given: what the graph says, or else jpg,jpeg.',
-    )
-    string(
-        'split_image_dir',
-        None,
-        'The folder as it was typed in training, which decides the split, wherever the photos are '
-        'now. If not given: what the graph says, or else --image_dir.',
-    )
-    flags.DEFINE_enum(
-        'category',
-        split_lib.TESTING,
-        [split_lib.TESTING, split_lib.TRAINING, split_lib.VALIDATION, selection.ALL],
-        'Which photos of the folder to evaluate on.',
-        flag_values=FLAGS,
-    )
-    whole(
-        'testing_percentage',
-        None,
-        'As it was in training. If not given: what the graph says, or else 10.',
-        0,
-        100,
-    )
-    whole('validation_percentage', None, 'Likewise.', 0, 100)
-    flags.DEFINE_enum(
-        'split_key',
-        None,
-        [split_lib.BY_PATH, split_lib.BY_NAME],
-        'What decides the category of a photo, its path as typed or <folder>/<file>. If not given: '
-        'what the graph says, or else path.',
-        flag_values=FLAGS,
-    )
-    graph_flags.define(FLAGS)
-    whole('top_k', 5, 'Up to how many best labels to look for the true one among.', 1)
-    string('report', None, 'Where to write the evaluation as one page of HTML.')
-    string('predictions', None, 'Where to write the scores of every photo, as CSV.')
-    string('summaries_dir', None, "The training's summaries, for learning curves in the report.")
+def _text(name, default, meaning):
+    flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
 
 
-_define_flags()
+def _whole(name, default, meaning, lowest, highest=None):
+    flags.DEFINE_integer(
+        name, default, meaning, lower_bound=lowest, upper_bound=highest, flag_values=FLAGS
+    )
+
+
+_text('graph', 'tf_files/retrained_graph.pb', 'The graph; several are given without --graph=.')
+_text(
+    'image_dir',
+    None,
+    'The folder of class-named sub-folders of photos. If not given: the one that the graph was '
+    'trained on, or else %s.' % _CLASSIC_IMAGE_DIR,
+)
+_text(
+    'image_extensions',
+    None,
+    'Which files in it are photos, by their extensions, with commas between them. If not '
+    'given: what the graph says, or else jpg,jpeg.',
+)
+_text(
+    'split_image_dir',
+    None,
+    'The folder as it was typed in training, which decides the split, wherever the photos are '
+    'now. If not given: what the graph says, or else --image_dir.',
+)
+flags.DEFINE_enum(
+    'category',
+    split_lib.TESTING,
+    [split_lib.TESTING, split_lib.TRAINING, split_lib.VALIDATION, selection.ALL],
+    'Which photos of the folder to evaluate on.',
+    flag_values=FLAGS,
+)
+_whole(
+    'testing_percentage',
+    None,
+    'As it was in training. If not given: what the graph says, or else 10.',
+    0,
+    100,
+)
+_whole('validation_percentage', None, 'Likewise.', 0, 100)
+flags.DEFINE_enum(
+    'split_key',
+    None,
+    [split_lib.BY_PATH, split_lib.BY_NAME],
+    'What decides the category of a photo, its path as typed or <folder>/<file>. If not given: '
+    'what the graph says, or else path.',
+    flag_values=FLAGS,
+)
+graph_flags.define(FLAGS)
+_whole('top_k', 5, 'Up to how many best labels to look for the true one among.', 1)
+_text('report', None, 'Where to write the evaluation as one page of HTML.')
+_text('predictions', None, 'Where to write the scores of every photo, as CSV.')
+_text('summaries_dir', None, "The training's summaries, for learning curves in the report.")
 
 
 def main(values, arguments):

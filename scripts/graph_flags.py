@@ -52,6 +52,31 @@ class Graph(typing.NamedTuple):
 
 def define(flag_values):
     """Defines the flags, none of which needs to be given."""
+    _define_pixels(flag_values)
+    for name, default, meaning in (
+        (
+            'labels',
+            'tf_files/retrained_labels.txt',
+            'The labels, one a line. If not given: those that the graph holds, or else '
+            'X_labels.txt beside X_graph.pb.',
+        ),
+        ('input_layer', None, 'The node that is fed; if not given, input or Mul.'),
+        (
+            'output_layer',
+            None,
+            'The node that gives the scores; if not given, final_result or the only output.',
+        ),
+    ):
+        flags.DEFINE_string(name, default, meaning, flag_values=flag_values)
+    flags.DEFINE_boolean(
+        'allow_tensorrt_engines',
+        False,
+        'Run the TensorRT engines in a graph: machine code, which nothing checks.',
+        flag_values=flag_values,
+    )
+
+
+def _define_pixels(flag_values):
     for name in ('input_height', 'input_width'):
         flags.DEFINE_integer(
             name,
@@ -77,31 +102,6 @@ def define(flag_values):
         EXIF_ROTATIONS,
         'Whether JPEGs are turned as their EXIF asks; if not given, as in the training of the '
         'graph where it says so, or else not.',
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        'labels',
-        'tf_files/retrained_labels.txt',
-        'The labels, one a line. If not given: those that the graph holds, or else X_labels.txt '
-        'beside X_graph.pb.',
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        'input_layer',
-        None,
-        'The node that is fed; if not given, input or Mul.',
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        'output_layer',
-        None,
-        'The node that gives the scores; if not given, final_result or the only output.',
-        flag_values=flag_values,
-    )
-    flags.DEFINE_boolean(
-        'allow_tensorrt_engines',
-        False,
-        'Run the TensorRT engines in a graph: machine code, which nothing checks.',
         flag_values=flag_values,
     )
 

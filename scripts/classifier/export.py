@@ -79,6 +79,13 @@ def write_saved_model(graph_def, graph_input, output_name, labels, folder):
     signature = tf.saved_model.predict_signature_def(
         {_IMAGE_BYTES: contents_tensor}, {'scores': scores_tensor, 'labels': labels_tensor}
     )
+    # Without variables that one file is all. TensorFlow's own builder does not write it at once.
+    data = _saved_model(graph, signature).SerializeToString(deterministic=True)
+    files.write(os.path.join(folder, _SAVED_MODEL), data)
+
+
+def _saved_model(graph, signature):
+    """Returns the SavedModel message of a graph with one signature."""
     saved_model = saved_model_pb2.SavedModel(
         saved_model_schema_version=tf.saved_model.constants.SAVED_MODEL_SCHEMA_VERSION
     )
@@ -90,10 +97,7 @@ def write_saved_model(graph_def, graph_input, output_name, labels, folder):
     meta_graph.meta_info_def.tags.append(tf.saved_model.tag_constants.SERVING)
     key = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     meta_graph.signature_def[key].CopyFrom(signature)
-    # Without variables that one file is all. TensorFlow's own builder does not write it at once.
-    files.write(
-        os.path.join(folder, _SAVED_MODEL), saved_model.SerializeToString(deterministic=True)
-    )
+    return saved_model
 
 
 def check_saved_model_dir(folder):

@@ -44,26 +44,11 @@ def run(settings, dataset):
     Raises:
       UserError: something is missing, damaged or cannot be written; what is there stays.
     """
-    if settings.saved_model_dir:
-        export.check_saved_model_dir(settings.saved_model_dir)
-    pretrained = pretrained_lib.load(settings.network, settings.model_dir)
-    if settings.tflite_output_file:
-        # The network alone: of the new layer TensorFlow Lite has every operation.
-        export.to_lite(
-            pretrained.graph_def, _graph_input(settings), settings.network.bottleneck_name
-        )
-    training.check_final_tensor_name(pretrained, settings.training.final_tensor_name)
+    pretrained = _network(settings)
     keeper = Keeper(
         settings.training.checkpoint_path, checkpoint.identity(settings, pretrained, dataset)
     )
-    saved = keeper.load() if settings.training.resume else None
-    steps = settings.training.how_many_training_steps
-    if saved is not None and saved.steps_done > steps:
-        raise UserError(
-            'the checkpoint %s is after step %d, and --how_many_training_steps=%d asks for fewer: '
-            'give at least as many, or another --checkpoint_path'
-            % (settings.training.checkpoint_path, saved.steps_done, steps)
-        )
+    saved = _saved(settings.training, keeper)
     examples = _examples(settings, pretrained, dataset)
     _check_classes(examples[split.TRAINING], dataset.labels)
     if settings.training.early_stopping_steps and not len(examples[split.VALIDATION].labels):
@@ -88,6 +73,32 @@ def run(settings, dataset):
     graph_files.write(graph_def, settings.output_graph)
     labels_lib.write(dataset.labels, settings.output_labels)
     return Trained(graph_def, result)
+
+
+def _network(settings):
+    """Returns the `Pretrained` network, which has been found to do all that is wanted."""
+    if settings.saved_model_dir:
+        export.check_saved_model_dir(settings.saved_model_dir)
+    pretrained = pretrained_lib.load(settings.network, settings.model_dir)
+    if settings.tflite_output_file:
+        # The network alone: of the new layer TensorFlow Lite has every operation.
+        export.to_lite(
+            pretrained.graph_def, _graph_input(settings), settings.network.bottleneck_name
+        )
+    training.check_final_tensor_name(pretrained, settings.training.final_tensor_name)
+    return pretrained
+
+
+def _saved(settings, keeper):
+    """Returns the `Checkpoint` that a `settings.Training` goes on from, or None."""
+    saved = keeper.load() if settings.resume else None
+    if saved is not None and saved.steps_done > settings.how_many_training_steps:
+        raise UserError(
+            'the checkpoint %s is after step %d, and --how_many_training_steps=%d asks for fewer: '
+            'give at least as many, or another --checkpoint_path'
+            % (settings.checkpoint_path, saved.steps_done, settings.how_many_training_steps)
+        )
+    return saved
 
 
 def _description(settings, pretrained, dataset):
