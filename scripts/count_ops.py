@@ -9,9 +9,9 @@ prints how many nodes there are, how many of the op type Conv2D, or a table of a
 
 import collections
 
-from scripts import command, files
-from scripts.command import flags
-from scripts.errors import UserError
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
 
 FLAGS = flags.FlagValues()
 

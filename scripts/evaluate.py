@@ -13,13 +13,14 @@ import datetime
 import logging
 import os
 
-from scripts import command, files, graph_flags
-from scripts.command import flags
+from scripts import graph_flags
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
-from scripts.errors import UserError
 from scripts.evaluation import selection, text
 from scripts.images import exif
 from scripts.images.settings import APPLY, IGNORE

@@ -7,9 +7,9 @@ import logging
 import os
 import typing
 
-from scripts.command import flags
+from scripts.common.command import flags
+from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
-from scripts.errors import UserError
 from scripts.images.settings import EXIF_ROTATIONS
 
 _LOG = logging.getLogger(__name__)
@@ -122,10 +122,10 @@ def read(values, path, data):
     Raises:
       UserError: it holds no graph, or one without such nodes; or the labels cannot be read.
     """
-    from scripts.classifier import labelling
     from scripts.graphs import description as description_lib
     from scripts.graphs import float_input, graph_files
     from scripts.images import graph_input as graph_input_lib
+    from scripts.inference import labelling
 
     graph_def = graph_files.parse(data, path, values.allow_tensorrt_engines)
     described = description_lib.find(graph_def)

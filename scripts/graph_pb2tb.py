@@ -8,10 +8,10 @@ Then run the command that it prints, and open the page that TensorBoard names.
 import logging
 import shlex
 
-from scripts import command, files
-from scripts.classifier import summaries
-from scripts.command import flags
-from scripts.errors import UserError
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
+from scripts.training import summaries
 
 _LOG = logging.getLogger('scripts.graph_pb2tb')  # Not __name__: that is __main__ here.
 

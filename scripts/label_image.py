@@ -11,14 +11,15 @@ that is given always wins. Several photos, folders and globs are labelled in one
 
 import sys
 
-from scripts import command, files, graph_flags
-from scripts.classifier import label_output
-from scripts.command import flags
+from scripts import graph_flags
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
-from scripts.errors import UserError
 from scripts.images import exif
-from scripts.progress import Progress
+from scripts.inference import label_output
 
 FLAGS = flags.FlagValues()
 _CLASSIC_IMAGE = 'tf_files/flower_photos/daisy/3475870145_685a19116d.jpg'
@@ -77,7 +78,7 @@ def main(values, arguments):
 
 def _label_one(values, graph, path):
     """Prints the labels of one photo the classic way."""
-    from scripts.classifier import labelling
+    from scripts.inference import labelling
 
     exif.report_rotated([path], graph.graph_input.pixels.exif_rotation)
     scores = labelling.score(*graph.ends, path)
@@ -89,7 +90,7 @@ def _label_one(values, graph, path):
 
 def _label_many(values, graph, paths):
     """Writes the labels of photos in the format and to the place that the flags say."""
-    from scripts.classifier import labelling
+    from scripts.inference import labelling
 
     exif.report_rotated(paths, graph.graph_input.pixels.exif_rotation)
     photos = []

@@ -11,10 +11,10 @@ values; round and quantize are float graphs that show what 8 bits, or fewer, wou
 import logging
 import re
 
-from scripts import command, files
-from scripts.command import flags
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
 from scripts.dataset import finding
-from scripts.errors import UserError
 from scripts.quantization import settings as settings_lib
 
 _LOG = logging.getLogger('scripts.quantize_graph')  # Not __name__: that is __main__ here.

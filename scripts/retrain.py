@@ -17,18 +17,18 @@ import random
 import re
 import shlex
 
-from scripts import command, files
-from scripts.classifier import checkpoint, summaries
-from scripts.classifier import settings as settings_lib
-from scripts.command import flags
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
 from scripts.dataset import extensions
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
-from scripts.errors import UserError
 from scripts.images import bad_images, exif
 from scripts.images.settings import EXIF_ROTATIONS, Distortions
-from scripts.networks import table
+from scripts.networks import registry
+from scripts.training import checkpoint, summaries
+from scripts.training import settings as settings_lib
 
 _LOG = logging.getLogger('scripts.retrain')  # Not __name__: that is __main__ here.
 
@@ -192,7 +192,7 @@ def main(values, arguments):
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
-    from scripts.classifier import retraining
+    from scripts.training import retraining
 
     with summaries.held(settings.training.summaries_dir) as event_files:
         trained = retraining.run(settings, dataset)
@@ -218,7 +218,7 @@ def main(values, arguments):
 
 def _write_the_rest(values, settings, dataset, trained):
     """Writes what else is wanted; returns what went wrong, which costs only itself, as texts."""
-    from scripts.classifier import retraining
+    from scripts.training import retraining
 
     writers = []
     if trained.tested is not None:
@@ -300,7 +300,7 @@ def _settings(values):
         training = training._replace(random_seed=checkpoint.random_seed(training.checkpoint_path))
     if training.random_seed is None:
         training = training._replace(random_seed=random.SystemRandom().randrange(_SEEDS))
-    network = table.find(values.architecture)
+    network = registry.find(values.architecture)
     pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
     return settings_lib.Retraining(
         network=network._replace(pixels=pixels),

@@ -9,7 +9,7 @@ import typing
 import hypothesis
 import pytest
 
-from scripts import command
+from scripts.common import command
 from tests import pictures
 
 # How long an example takes is no reason to fail: the machines that tests run on are shared.
@@ -125,10 +125,10 @@ def beside_shared(shared_data, tmp_path, monkeypatch):
 def pretrained(tmp_path_factory):
     """A stand-in for `mobilenet_0.25_128`, loaded."""
     # Late: TensorFlow takes a second to import, and most tests do without it.
-    from scripts.networks import pretrained as pretrained_lib
-    from scripts.networks import table
+    from scripts.networks import backbone as backbone_lib
+    from scripts.networks import registry
     from tests import stand_ins
 
     folder = str(tmp_path_factory.mktemp('models'))
     stand_ins.install('mobilenet_0.25_128', folder)
-    return pretrained_lib.load(table.find('mobilenet_0.25_128'), folder)
+    return backbone_lib.load(registry.find('mobilenet_0.25_128'), folder)

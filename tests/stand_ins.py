@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import description, graph_files
-from scripts.networks import table
+from scripts.networks import registry
 
 # What a graph may say of itself.
 DESCRIPTION = description.Description(
@@ -69,7 +69,7 @@ def inception():
 
 
 def of(network):
-    """Returns a GraphDef that stands in for a `table.Network`."""
+    """Returns a GraphDef that stands in for a `registry.Network`."""
     if network.input_name == 'Mul':
         return inception()
     return mobilenet(network.pixels.height, network.bottleneck_length)
@@ -77,7 +77,7 @@ def of(network):
 
 def install(name, model_dir):
     """Writes the stand-in for the network `name` to where its graph would be; returns the path."""
-    network = table.find(name)
+    network = registry.find(name)
     path = os.path.join(model_dir, network.graph_file)
     graph_files.write(of(network), path)
     return path

@@ -93,7 +93,7 @@ def test_a_photo_that_goes_while_training_with_distortions_is_one_line(
     folder = str(tmp_path / 'photos')
     pictures.draw_classes(folder, 10)
     bench = Bench(tmp_path, folder)
-    from scripts.classifier import training
+    from scripts.training import fit as training
 
     before = training.Trainer.train
 

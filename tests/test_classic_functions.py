@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from scripts import label_image
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import graph_files
 from tests.conftest import REPOSITORY
 from tests.evaluation import graphs

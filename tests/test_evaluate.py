@@ -15,12 +15,12 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from scripts import evaluate
-from scripts.classifier import labelling
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.evaluation import curves as curves_lib
 from scripts.graphs import graph_files
 from scripts.images import graph_input as graph_input_lib
+from scripts.inference import labelling
 from tests import pictures
 from tests.evaluation import graphs
 

@@ -11,13 +11,15 @@ from tests.conftest import REPOSITORY
 
 # From the ground up; a module imports from its own folder and from those before it.
 FLOORS = [
-    ('errors', 'files', 'intervals', 'packages', 'progress', 'command'),
+    ('common',),
     ('graphs',),
     ('dataset',),
     ('images',),
     ('networks',),
-    ('bottlenecks',),
-    ('classifier',),
+    ('features',),
+    ('inference',),
+    ('export',),
+    ('training',),
     ('quantization',),
     ('evaluation',),
     ('graph_flags',),
@@ -65,7 +67,7 @@ def imported(path):
 
 def test_all_modules_are_found():
     assert os.path.join('graphs', 'search.py') in modules()
-    assert 'graphs' in imported(os.path.join('networks', 'pretrained.py'))
+    assert 'graphs' in imported(os.path.join('networks', 'backbone.py'))
 
 
 @pytest.mark.parametrize('path', modules())
@@ -86,7 +88,7 @@ def test_only_commands_define_flags(path):
 @pytest.mark.parametrize('name', COMMANDS)
 def test_help_and_mistakes_answer_without_tensorflow(name):
     code = (
-        f'import sys; from scripts import command, {name}\n'
+        f'import sys; from scripts import {name}; from scripts.common import command\n'
         'for flag in "--help", "--nonsense":\n'
         f'    command.execute({name}.main, {name}.FLAGS, ["{name}", flag])\n'
         'sys.exit("tensorflow" in sys.modules)'

@@ -474,7 +474,7 @@ def test_a_graph_for_single_photos_only_is_one_line(one_error, files, album):
 
 
 def test_of_equal_scores_the_first_label_comes_first():
-    from scripts.classifier import label_output
+    from scripts.inference import label_output
 
     scores = np.array([0.1, 0.3, 0.3, 0.3], np.float32)
     best = label_output.best_labels(scores, ['a', 'b', 'c', 'd'], 3)

@@ -5,7 +5,8 @@ import json
 import os
 import re
 
-from scripts import evaluate, files, label_image, retrain
+from scripts import evaluate, label_image, retrain
+from scripts.common import files
 from tests import pictures
 from tests.conftest import NO_LOCALE, UTF8
 from tests.test_retrain import Bench

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from scripts import files
+from scripts.common import files
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.images import settings
@@ -100,14 +100,14 @@ def test_endings_of_any_case_count_and_the_classic_ones_come_first(tmp_path):
 
 
 def test_an_unknown_number_of_processors_is_no_obstacle(monkeypatch, photo_dir):
-    from scripts.images import stream
+    from scripts.images import runner
 
     monkeypatch.setattr(os, 'cpu_count', lambda: None)
     spec = settings.PixelSpec(8, 9, 127.5, 127.5)
     paths = [photo.path for photo in photos_lib.load(photo_dir, split_lib.Split()).photos[:3]]
-    ((values, readable),) = stream.run(spec, lambda pixels: pixels, [paths])
+    ((values, readable),) = runner.run(spec, lambda pixels: pixels, [paths])
     assert values.shape == (3, 8, 9, 3) and readable.all()
-    assert stream.report_unreadable(paths) == set()
+    assert runner.report_unreadable(paths) == set()
 
 
 @pytest.mark.parametrize(

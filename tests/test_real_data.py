@@ -120,7 +120,7 @@ def test_bottlenecks_made_from_nothing_are_the_classic_ones(
 
 
 def test_classic_bottlenecks_are_used_and_stay(flags, classic_cache, in_process, monkeypatch):
-    from scripts.bottlenecks import extract
+    from scripts.features import extract
 
     monkeypatch.setattr(extract, '_compute', None)  # Nothing is computed.
     before = file_bytes(classic_cache)
@@ -207,10 +207,11 @@ def test_size_mean_and_std_are_found_on_the_classic_graph(shared_data, in_proces
 
 
 def test_a_real_network_takes_batches_as_it_takes_one(shared_data, flags, in_process, tmp_path):
-    from scripts.networks import pretrained, table
+    from scripts.networks import backbone as pretrained
+    from scripts.networks import registry
 
     flags()  # Puts the archive in place.
-    loaded = pretrained.load(table.find(NAME), str(tmp_path / 'models'))
+    loaded = pretrained.load(registry.find(NAME), str(tmp_path / 'models'))
     images = np.random.RandomState(0).uniform(-1, 1, (3, 128, 128, 3)).astype(np.float32)
     graph = tf.Graph()
     with graph.as_default():

@@ -13,11 +13,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from scripts import evaluate, files, label_image, retrain
-from scripts.classifier import summaries
-from scripts.errors import UserError
+from scripts import evaluate, label_image, retrain
+from scripts.common import files
+from scripts.common.errors import UserError
 from scripts.graphs import graph_files, search
-from scripts.networks import pretrained as pretrained_lib
+from scripts.networks import backbone as backbone_lib
+from scripts.training import summaries
 from tests import pictures, stand_ins, tools
 from tests.conftest import REPOSITORY
 
@@ -569,8 +570,8 @@ def test_what_lite_does_not_take_is_told_before_anything_is_computed(bench, one_
 
 @pytest.mark.parametrize('failing', ['to_lite', 'write_saved_model', 'report'])
 def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, monkeypatch, failing):
-    from scripts.classifier import export
     from scripts.evaluation import report as report_lib
+    from scripts.export import export
 
     module, name = (report_lib, 'write') if failing == 'report' else (export, failing)
     works, calls = getattr(module, name), []
@@ -721,13 +722,13 @@ def test_nothing_is_kept_in_the_folder_that_is_emptied(bench, one_error, flag):
 
 def test_what_comes_into_the_summaries_in_the_meantime_stays(bench, in_process, monkeypatch):
     note = os.path.join(bench.folder, 'summaries', 'note.txt')
-    load = pretrained_lib.load
+    load = backbone_lib.load
 
     def load_and_write(*arguments):
         files.write(note, b'years of work')
         return load(*arguments)
 
-    monkeypatch.setattr(pretrained_lib, 'load', load_and_write)
+    monkeypatch.setattr(backbone_lib, 'load', load_and_write)
     assert in_process(retrain, *bench.flags(how_many_training_steps=1)).status == 0
     assert files.read(note, 'note') == b'years of work'
 
@@ -739,14 +740,14 @@ def test_two_runs_do_not_share_summaries(bench, in_process, one_error, monkeypat
     assert in_process(retrain, *flags).status == 0
     before = sorted(os.walk(os.path.join(bench.folder, 'summaries')))
     lines = []
-    load = pretrained_lib.load
+    load = backbone_lib.load
 
     def load_while_another_runs(*arguments):
-        monkeypatch.setattr(pretrained_lib, 'load', load)
+        monkeypatch.setattr(backbone_lib, 'load', load)
         lines.append(one_error(retrain, *flags))
         return load(*arguments)
 
-    monkeypatch.setattr(pretrained_lib, 'load', load_while_another_runs)
+    monkeypatch.setattr(backbone_lib, 'load', load_while_another_runs)
     assert in_process(retrain, '--report=' + report, *flags).status == 0
     assert 'is in use by another run' in lines[0] and 'a folder of its own' in lines[0]
     assert [names for _, names, _ in before] == [

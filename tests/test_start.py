@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from scripts import files
+from scripts.common import files
 from tests import stand_ins
 from tests.conftest import REPOSITORY, Run
 from tests.test_imports import COMMANDS

@@ -2,7 +2,7 @@
 
 import re
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 
 CLASSIC = ('jpg', 'jpeg', 'JPG', 'JPEG')
 

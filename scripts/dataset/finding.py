@@ -4,8 +4,8 @@ import glob
 import logging
 import os
 
+from scripts.common.errors import UserError
 from scripts.dataset import extensions
-from scripts.errors import UserError
 
 _LOG = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import logging
 import os
 import re
 
-from scripts import files
-from scripts.errors import UserError
+from scripts.common import files
+from scripts.common.errors import UserError
 
 _LOG = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import logging
 import os
 import shlex
 
+from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
-from scripts.errors import UserError
 
 # How far the right folder is looked for below one without classes.
 _DEPTH, _MOST_FOLDERS, _SUGGESTIONS = 3, 1000, 3

@@ -4,11 +4,11 @@ import logging
 import os
 import typing
 
+from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import listing
 from scripts.dataset import split as split_lib
-from scripts.errors import UserError
 
 FEW_PHOTOS = 20
 

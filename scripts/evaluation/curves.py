@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf import message
 
-from scripts import files
-from scripts.classifier import summaries
-from scripts.errors import UserError
+from scripts.common import files
+from scripts.common.errors import UserError
+from scripts.training import summaries
 
 _RUNS = ('train', 'validation')
 _TAGS = {'accuracy_1': 'accuracy', 'cross_entropy_1': 'cross_entropy'}

@@ -7,15 +7,15 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.classifier import labelling
+from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.dataset.photos import Photo
-from scripts.errors import UserError
 from scripts.evaluation import metrics
 from scripts.graphs import rewrite
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images.settings import IGNORE
-from scripts.progress import Progress
+from scripts.inference import labelling
 
 _TIMED_RUNS = 10
 _SUM_TOLERANCE = 0.05  # Scores of 8-bit graphs add up to 1 only about.

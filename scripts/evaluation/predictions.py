@@ -3,7 +3,7 @@
 import csv
 import io
 
-from scripts import files
+from scripts.common import files
 
 
 def write(path, evaluation):

@@ -8,7 +8,7 @@ import typing
 
 import numpy as np
 
-from scripts import files, intervals
+from scripts.common import files, intervals
 from scripts.evaluation import charts, metrics, thumbnails
 
 MATRIX_LABELS = 40  # A larger matrix is no picture any more; the hardest labels are shown then.

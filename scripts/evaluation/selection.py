@@ -2,9 +2,9 @@
 
 import collections
 
-from scripts.command import printable
+from scripts.common.command import printable
+from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
-from scripts.errors import UserError
 
 ALL = 'all'
 

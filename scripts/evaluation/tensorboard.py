@@ -2,9 +2,9 @@
 
 import tensorflow.compat.v1 as tf
 
-from scripts.classifier.event_writer import EventWriter
 from scripts.evaluation import pictures, thumbnails
 from scripts.graphs.importing import import_graph
+from scripts.training.event_writer import EventWriter
 
 
 def write(evaluation, folder, step=0):

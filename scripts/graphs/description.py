@@ -11,7 +11,7 @@ import logging
 import math
 import typing
 
-from scripts import files
+from scripts.common import files
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ as the graph that it was made from.
 
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import build, search
 
 # What takes 8-bit values, and which of its inputs is the lower end of their range; the upper end is

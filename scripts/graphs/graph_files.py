@@ -5,9 +5,9 @@ import warnings
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
-from scripts import files
-from scripts.errors import UserError
-from scripts.graphs import trust
+from scripts.common import files
+from scripts.common.errors import UserError
+from scripts.graphs import validation
 
 
 def parse(data, origin, allow_tensorrt_engines=False):
@@ -37,10 +37,10 @@ def parse(data, origin, allow_tensorrt_engines=False):
         )
     if not graph_def.node:
         raise UserError('%s holds a graph without nodes; expected a frozen graph' % origin)
-    trust.check_structure(graph_def, origin)
+    validation.check_structure(graph_def, origin)
     if not allow_tensorrt_engines:
-        trust.check_engines(graph_def, origin)
-    trust.drop_unknown_defaults(graph_def, origin)
+        validation.check_engines(graph_def, origin)
+    validation.drop_unknown_defaults(graph_def, origin)
     return graph_def
 
 

@@ -2,8 +2,8 @@
 
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
-from scripts.graphs import trust
+from scripts.common.errors import UserError
+from scripts.graphs import validation
 
 
 def as_graph(graph_def, scope=''):
@@ -29,7 +29,7 @@ def import_graph(graph_def, names=(), input_map=None, scope=''):
     Raises:
       UserError: TensorFlow cannot load it, or `trust` refuses its operations.
     """
-    trust.check_operations(graph_def)
+    validation.check_operations(graph_def)
     copy = tf.GraphDef()
     copy.CopyFrom(graph_def)  # import_graph_def writes defaults into its argument.
     try:

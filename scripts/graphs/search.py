@@ -2,7 +2,7 @@
 
 import difflib
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 
 NAMES_IN_A_MESSAGE = 5
 

@@ -9,8 +9,8 @@ import os
 import re
 import struct
 
+from scripts.common.errors import UserError
 from scripts.dataset.extensions import FROM_HEIC
-from scripts.errors import UserError
 
 SKIP, STOP = POLICIES = ('skip', 'stop')
 

@@ -3,7 +3,7 @@
 import logging
 import typing
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import search
 from scripts.images.settings import PixelSpec
 

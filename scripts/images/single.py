@@ -5,7 +5,7 @@ import os
 
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, pixels
 

@@ -13,9 +13,9 @@ import urllib.error
 import urllib.request
 import zlib
 
-from scripts import files
-from scripts.errors import UserError
-from scripts.progress import Progress
+from scripts.common import files
+from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 

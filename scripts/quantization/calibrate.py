@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import rewrite
 from scripts.graphs.importing import import_graph
-from scripts.images import stream
+from scripts.images import runner
 from scripts.quantization import ranges
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def calibrate(graph_def, graph_input, paths):
     # One by one: the values of a photo are quantized to ranges of its own, as where it is labelled.
     found = [
         values
-        for values, readable in stream.run(graph_input.pixels, build, [[path] for path in paths])
+        for values, readable in runner.run(graph_input.pixels, build, [[path] for path in paths])
         if readable.all()
     ]
     if not found:

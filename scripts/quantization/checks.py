@@ -2,8 +2,8 @@
 
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
-from scripts.graphs import build, search, trust
+from scripts.common.errors import UserError
+from scripts.graphs import build, search, validation
 from scripts.quantization import constants
 
 _WHOLE = {
@@ -56,7 +56,7 @@ def check_graph(graph_def, output_names):
                 'node %s (%s) is part of a loop; only graphs without loops can be '
                 'quantized' % (node.name, node.op)
             )
-    trust.check_operations(graph_def)
+    validation.check_operations(graph_def)
 
 
 def check_loads(graph_def):

@@ -7,7 +7,7 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import build, search, versions
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session

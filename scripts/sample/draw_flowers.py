@@ -11,9 +11,9 @@ import io
 import multiprocessing
 import os
 
-from scripts import command, files
-from scripts.command import flags
-from scripts.errors import UserError
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
 from scripts.sample import flowers
 
 JPEG_QUALITY = 88

@@ -6,9 +6,9 @@ No flower is among the things, so that retraining on the demo's flowers is hones
   python -m scripts.sample.train_network --random_weights --output_graph=/tmp/random_graph.pb
 """
 
-from scripts import command, files
-from scripts.command import flags
-from scripts.errors import UserError
+from scripts.common import command, files
+from scripts.common.command import flags
+from scripts.common.errors import UserError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string('output_graph', '', 'Where to write the frozen graph.', flag_values=FLAGS)

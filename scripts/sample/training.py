@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.progress import Progress
+from scripts.common.progress import Progress
 from scripts.sample import network, things
 
 BATCH_SIZE = 32

@@ -13,15 +13,15 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.bottlenecks import cache as cache_lib
-from scripts.classifier import settings as settings_lib
-from scripts.classifier.checkpoint import Keeper
-from scripts.classifier.sampling import Examples
-from scripts.classifier.training import Trainer
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
-from scripts.networks import pretrained as pretrained_lib
-from scripts.networks import table
+from scripts.features import cache as cache_lib
+from scripts.networks import backbone as backbone_lib
+from scripts.networks import registry
+from scripts.training import settings as settings_lib
+from scripts.training.batches import Examples
+from scripts.training.checkpoint import Keeper
+from scripts.training.fit import Trainer
 from tests import stand_ins
 from tests.conftest import SHARED_DATA
 
@@ -34,7 +34,7 @@ SEEDS = range(5)
 class Bench(typing.NamedTuple):
     """A network and the real bottlenecks of a category, by category."""
 
-    pretrained: pretrained_lib.Pretrained
+    pretrained: backbone_lib.Backbone
     examples: typing.Dict[str, Examples]
 
 
@@ -42,8 +42,8 @@ def load(name):
     """Returns the `Bench` of a network; the network is a stand-in, its bottlenecks are real."""
     folder = tempfile.mkdtemp()
     stand_ins.install(name, folder)
-    network = table.find(name)
-    pretrained = pretrained_lib.load(network, folder)
+    network = registry.find(name)
+    pretrained = backbone_lib.load(network, folder)
     # The classic split is that of this very path.
     os.chdir(os.path.join(SHARED_DATA, os.pardir, os.pardir, 'shared'))
     dataset = photos_lib.load('../shared/data/flower_photos', split_lib.Split())

@@ -11,16 +11,16 @@ import random
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.classifier import layer as layer_lib
 from scripts.images import distort
-from scripts.networks import pretrained as pretrained_lib
+from scripts.networks import backbone as backbone_lib
+from scripts.training import model as layer_lib
 
 
 class Network:
     """A pretrained network and a decoder, run on one photo at a time.
 
     Args:
-      pretrained: a `Pretrained`.
+      pretrained: a `Backbone`.
       distortions: `Distortions`, or None.
     """
 
@@ -38,7 +38,7 @@ class Network:
                 image = tf.image.resize_bilinear(image[tf.newaxis], [spec.height, spec.width])
             self._pixels = (image - spec.mean) * (1.0 / spec.std)
             self._fed = tf.placeholder(tf.float32, [1, spec.height, spec.width, 3])
-            self._bottleneck = pretrained_lib.import_into_graph(pretrained, self._fed)
+            self._bottleneck = backbone_lib.import_into_graph(pretrained, self._fed)
         self._session = tf.Session(graph=graph)
 
     def __call__(self, path):
@@ -74,7 +74,7 @@ class Trainer:
     """The new layer, trained on batches of text files or of distorted photos.
 
     Args:
-      pretrained: a `Pretrained`.
+      pretrained: a `Backbone`.
       photos: list of `Photo` to train on.
       settings: a `settings.Training`.
     """
@@ -84,7 +84,7 @@ class Trainer:
         classes = 1 + max(photo.label_index for photo in photos)
         graph = tf.Graph()
         with graph.as_default():
-            bottleneck = pretrained_lib.import_into_graph(pretrained)
+            bottleneck = backbone_lib.import_into_graph(pretrained)
             self._layer = layer_lib.add(bottleneck, classes, settings)
         self._session = tf.Session(graph=graph)
         self._session.run(self._layer.initializer)

@@ -16,12 +16,12 @@ import typing
 
 import numpy as np
 
-from scripts.bottlenecks import cache as cache_lib
-from scripts.bottlenecks import extract
-from scripts.bottlenecks.cache import Cache
 from scripts.dataset.photos import Photo
-from scripts.networks import pretrained as pretrained_lib
-from scripts.networks import table
+from scripts.features import cache as cache_lib
+from scripts.features import extract
+from scripts.features.cache import Cache
+from scripts.networks import backbone as backbone_lib
+from scripts.networks import registry
 from tests.benchmarks import classic, measuring, speed
 from tests.benchmarks.measuring import timed
 
@@ -84,7 +84,7 @@ def peak_memory(*arguments):
 
 
 def _extract_and_tell_peak(model_dir, work, count):
-    pretrained = pretrained_lib.load(table.find(speed.SMALL), model_dir)
+    pretrained = backbone_lib.load(registry.find(speed.SMALL), model_dir)
     folder = tempfile.mkdtemp(dir=work)
     cache = Cache(folder, speed.SMALL, pretrained.sha256, LENGTH)
     extract.through_cache(pretrained, cache, speed.photos(count))

@@ -15,9 +15,9 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.classifier import labelling
 from scripts.graphs import graph_files
 from scripts.images import graph_input
+from scripts.inference import labelling
 from scripts.quantization import modes, settings
 from tests.conftest import SHARED_DATA
 

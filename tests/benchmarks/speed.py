@@ -15,21 +15,21 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.bottlenecks import extract
-from scripts.bottlenecks.cache import Cache
-from scripts.classifier import layer as layer_lib
-from scripts.classifier import settings as settings_lib
-from scripts.classifier import training
-from scripts.classifier.sampling import Examples
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split
 from scripts.evaluation import evaluating
+from scripts.features import extract
+from scripts.features.cache import Cache
 from scripts.graphs import graph_files
 from scripts.graphs.session import open_session
-from scripts.images import distort, graph_input, stream
+from scripts.images import distort, graph_input, runner
 from scripts.images.settings import Distortions
-from scripts.networks import pretrained as pretrained_lib
-from scripts.networks import table
+from scripts.networks import backbone as backbone_lib
+from scripts.networks import registry
+from scripts.training import fit as training
+from scripts.training import model as layer_lib
+from scripts.training import settings as settings_lib
+from scripts.training.batches import Examples
 from tests.benchmarks import classic, measuring
 from tests.benchmarks.measuring import Row, timed
 from tests.conftest import SHARED_DATA
@@ -69,7 +69,7 @@ class Extraction:
 
     def __init__(self, name, model_dir, work):
         self._work = work
-        self._pretrained = pretrained_lib.load(table.find(name), model_dir)
+        self._pretrained = backbone_lib.load(registry.find(name), model_dir)
         self._photos, self._few = EXTRACTED[name]
         self._classic = classic.Network(self._pretrained)
 
@@ -91,11 +91,11 @@ class Extraction:
         graph = tf.Graph()
         with graph.as_default():
             elements = tf.data.Dataset.from_tensor_slices(np.array(paths))
-            batches = stream.batches(elements, lambda path: stream.pixels.load(path, spec))
-        return _seconds_of_batches(graph, batches, len(paths) // stream.BATCH_SIZE)
+            batches = runner.batches(elements, lambda path: runner.pixels.load(path, spec))
+        return _seconds_of_batches(graph, batches, len(paths) // runner.BATCH_SIZE)
 
     def network(self):
-        return network_seconds(self._pretrained, self._photos // stream.BATCH_SIZE)
+        return network_seconds(self._pretrained, self._photos // runner.BATCH_SIZE)
 
 
 def photos(count):
@@ -113,19 +113,19 @@ def network_seconds(pretrained, batches):
     """Returns the seconds a photo that a network alone takes, in batches."""
     spec = pretrained.network.pixels
     pixels = np.random.RandomState(0).uniform(
-        -1, 1, [stream.BATCH_SIZE, spec.height, spec.width, 3]
+        -1, 1, [runner.BATCH_SIZE, spec.height, spec.width, 3]
     )
     pixels = pixels.astype(np.float32)
     graph = tf.Graph()
     with graph.as_default():
         fed = tf.placeholder(tf.float32, [None, spec.height, spec.width, 3])
-        bottleneck = pretrained_lib.import_into_graph(pretrained, fed)
+        bottleneck = backbone_lib.import_into_graph(pretrained, fed)
     with open_session(graph) as session:
         session.run(bottleneck, {fed: pixels})
         start = time.perf_counter()
         for _ in range(batches):
             session.run(bottleneck, {fed: pixels})
-        return (time.perf_counter() - start) / batches / stream.BATCH_SIZE
+        return (time.perf_counter() - start) / batches / runner.BATCH_SIZE
 
 
 def _seconds_of_batches(graph, dataset, count):
@@ -138,7 +138,7 @@ def _seconds_of_batches(graph, dataset, count):
         start = time.perf_counter()
         for _ in range(count - 1):
             session.run(done)
-        return (time.perf_counter() - start) / (count - 1) / stream.BATCH_SIZE
+        return (time.perf_counter() - start) / (count - 1) / runner.BATCH_SIZE
 
 
 class Clock:
@@ -165,7 +165,7 @@ class Training:
 
     def __init__(self, model_dir, work):
         self._work = work
-        self._pretrained = pretrained_lib.load(table.find(SMALL), model_dir)
+        self._pretrained = backbone_lib.load(registry.find(SMALL), model_dir)
         self._photos = list(photos_lib.load(PHOTO_DIR, split.Split()).photos)
         self._text_dir = tempfile.mkdtemp(dir=work)
         classic.extract(classic.Network(self._pretrained), self._photos, self._text_dir)
@@ -200,7 +200,7 @@ class Training:
         settings = training_settings(self._work)
         graph = tf.Graph()
         with graph.as_default():
-            layer = layer_lib.add(pretrained_lib.import_into_graph(self._pretrained), 5, settings)
+            layer = layer_lib.add(backbone_lib.import_into_graph(self._pretrained), 5, settings)
         feeds = {
             layer.bottleneck_input: random.randn(100, 1001).astype(np.float32),
             layer.ground_truth_input: np.arange(100) % 5,
@@ -258,7 +258,7 @@ class Training:
         graph = tf.Graph()
         with graph.as_default():
             elements = tf.data.Dataset.from_tensor_slices((paths, draws)).repeat()
-            batches = stream.batches(
+            batches = runner.batches(
                 elements, lambda path, draw: distort.load(path, draw, DISTORTIONS, spec)
             )
         return 100 * _seconds_of_batches(graph, batches, 60)
@@ -277,7 +277,7 @@ class Commands:
         self._labels = os.path.join(work, 'labels.txt')
         self._photo = photos_lib.load(PHOTO_DIR, split.Split()).photos[0].path
         self.retrain(100)
-        self._pretrained = pretrained_lib.load(table.find(SMALL), model_dir)
+        self._pretrained = backbone_lib.load(registry.find(SMALL), model_dir)
         self._classic = classic.Network(self._pretrained)
 
     def retrain(self, steps=4000):

@@ -26,15 +26,15 @@ _ROUNDS = 5
 
 _EXTRACTION = """
 import sys, time
-from scripts import command
+from scripts.common import command
 command._set_up_logging()
 from scripts import graphs
-from scripts.bottlenecks import cache, extract
+from scripts.features import cache, extract
 from scripts.dataset import photos, split
-from scripts.networks import pretrained, table
+from scripts.networks import backbone as pretrained, registry
 image_dir, model_dir, folder, name = sys.argv[1:]
 found = photos.load(image_dir, split.Split()).photos
-network = table.find(name)
+network = registry.find(name)
 loaded = pretrained.load(network, model_dir)
 empty = cache.Cache(folder, name, loaded.sha256, network.bottleneck_length)
 start = time.time()

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.dataset import finding
-from scripts.errors import UserError
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.dataset import labels
 from scripts.dataset.photos import Dataset, Photo
 from scripts.dataset.split import Split
-from scripts.errors import UserError
 from scripts.evaluation import selection
 from tests.conftest import NO_LOCALE, REPOSITORY, UTF8
 

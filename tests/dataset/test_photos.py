@@ -4,10 +4,10 @@ import os
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
-from scripts.errors import UserError
 
 
 def make(folder, names):

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.evaluation import curves
-from tests.trust import samples
+from tests.robustness import samples
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.session import open_session
 from tests import stand_ins

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
-from scripts.graphs import build, graph_files, search, session, trust
+from scripts.common.errors import UserError
+from scripts.graphs import build, graph_files, search, session, validation
 from scripts.graphs.importing import as_graph
 from scripts.images import graph_input
 from scripts.quantization import comparison, modes, settings
@@ -104,7 +104,7 @@ GRAPHS = {
 
 def loaded(data):
     graph_def = graph_files.parse(data, 'here')
-    trust.check_operations(graph_def)
+    validation.check_operations(graph_def)
     graph_input.read_off(graph_def)
     search.outputs(graph_def)
     search.downstream(graph_def, 'input')
@@ -173,7 +173,7 @@ def test_a_node_that_takes_itself_is_a_cycle():
     graph_def = chain('Neg')(3)
     graph_def.node[2].input[0] = graph_def.node[2].name
     with pytest.raises(UserError, match='cycle'):
-        trust.check_structure(graph_def, 'it')
+        validation.check_structure(graph_def, 'it')
 
 
 def test_huge_graphs_run_as_they_are():

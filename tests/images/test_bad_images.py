@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.errors import UserError
-from scripts.images import bad_images, stream
+from scripts.common.errors import UserError
+from scripts.images import bad_images, runner
 from scripts.images.settings import PixelSpec
 from tests.conftest import REPOSITORY
 from tests.images import exif_kinds, photo_kinds
@@ -20,7 +20,7 @@ def report_of(tmp_path, data, warnings_of):
     path = tmp_path / 'photo.jpg'
     path.write_bytes(data)
     found = []
-    warned = warnings_of(lambda: found.append(stream.report_unreadable([str(path)])))
+    warned = warnings_of(lambda: found.append(runner.report_unreadable([str(path)])))
     return warned, bool(found[0])
 
 
@@ -56,7 +56,7 @@ def test_what_cannot_be_opened_is_told(tmp_path):
 
 def streamed(paths, policy):
     build = lambda pixels_tensor: pixels_tensor[:, 0, 0, 0]  # noqa: E731
-    return list(stream.run(PixelSpec(4, 4, 0, 1), build, [paths], policy))
+    return list(runner.run(PixelSpec(4, 4, 0, 1), build, [paths], policy))
 
 
 @pytest.mark.parametrize('kind', ['HTML', 'JPEG with a hole'])
@@ -94,11 +94,11 @@ def test_a_photo_without_metadata_has_the_same_pixels(kind):
 
 _MEMORY_PROBE = """
 import resource, sys
-from scripts.images import stream
+from scripts.images import runner
 from scripts.images.settings import PixelSpec
 
 def run(paths):
-    for _ in stream.run(PixelSpec(4, 4, 0, 1), lambda tensor: tensor[:, 0, 0, 0], [paths]):
+    for _ in runner.run(PixelSpec(4, 4, 0, 1), lambda tensor: tensor[:, 0, 0, 0], [paths]):
         pass
 
 def peak():

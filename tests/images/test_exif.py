@@ -11,7 +11,7 @@ from hypothesis import strategies
 from PIL import Image
 
 from scripts.graphs.session import open_session
-from scripts.images import distort, exif, pixels, rotation, stream
+from scripts.images import distort, exif, pixels, rotation, runner
 from scripts.images.settings import APPLY, IGNORE, Distortions, PixelSpec
 from tests.images import exif_kinds, photo_kinds
 
@@ -236,7 +236,7 @@ def test_what_a_network_is_fed_follows_the_specification(tmp_path):
 
 def as_it_is_fed(path, spec):
     """Returns the pixels of a photo, float32 `[2, h, w, 3]`: from the stream, and distorted."""
-    ((streamed, _),) = stream.run(spec, tf.identity, [[path]])
+    ((streamed, _),) = runner.run(spec, tf.identity, [[path]])
     draws = np.array([0, 0.3, 0.6, 0, 0.5], np.float32)
     distorted = evaluate(lambda contents: distort.load(path, draws, Distortions(), spec), b'')
     return np.stack([streamed[0], distorted])

@@ -7,9 +7,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs.session import open_session
-from scripts.images import distort, graph_input, pixels, stream
+from scripts.images import distort, graph_input, pixels, runner
 from scripts.images.settings import Distortions, PixelSpec
 from tests import pictures, stand_ins
 
@@ -106,15 +106,15 @@ def test_bmps_of_every_depth_decode_one_after_the_other():
 def reds(paths):
     """Runs photos through the stream; returns its batches of the red of each first pixel."""
     spec = PixelSpec(4, 4, 0, 1)
-    batches = [paths[group] for group in stream.groups(len(paths))]
-    return list(stream.run(spec, lambda pixels_tensor: pixels_tensor[:, 0, 0, 0], batches))
+    batches = [paths[group] for group in runner.groups(len(paths))]
+    return list(runner.run(spec, lambda pixels_tensor: pixels_tensor[:, 0, 0, 0], batches))
 
 
 @pytest.fixture
 def red_photos(tmp_path):
     """Photos whose red is their number."""
     paths = []
-    for number in range(stream.BATCH_SIZE + 3):
+    for number in range(runner.BATCH_SIZE + 3):
         paths.append(str(tmp_path / ('%d.png' % number)))
         Image.new('RGB', (5, 5), (number, 0, 0)).save(paths[-1])
     return paths
@@ -122,7 +122,7 @@ def red_photos(tmp_path):
 
 def test_photos_stream_in_order_in_whole_batches(red_photos):
     results = reds(red_photos)
-    assert [len(values) for values, _ in results] == [stream.BATCH_SIZE, 3]
+    assert [len(values) for values, _ in results] == [runner.BATCH_SIZE, 3]
     assert np.concatenate([values for values, _ in results]).tolist() == list(range(35))
     assert all(readable.all() for _, readable in results)
 
@@ -147,7 +147,7 @@ def test_a_fault_that_is_no_photos_passes(red_photos):
         return tf.check_numerics(pixels_tensor / 0.0, 'broken')
 
     with pytest.raises(tf.errors.InvalidArgumentError, match='broken'):
-        list(stream.run(PixelSpec(4, 4, 0, 1), build, [red_photos[:3]]))
+        list(runner.run(PixelSpec(4, 4, 0, 1), build, [red_photos[:3]]))
 
 
 @pytest.mark.parametrize(

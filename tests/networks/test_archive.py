@@ -12,11 +12,12 @@ import time
 
 import pytest
 
-from scripts import files
-from scripts.errors import UserError
-from scripts.networks import archive, pretrained, table
+from scripts.common import files
+from scripts.common.errors import UserError
+from scripts.networks import archive, registry
+from scripts.networks import backbone as pretrained
 from tests.conftest import NO_LOCALE, REPOSITORY
-from tests.networks.test_pretrained import ARCHIVE, NETWORK, SHA256, serving, tgz, whole
+from tests.networks.test_backbone import ARCHIVE, NETWORK, SHA256, serving, tgz, whole
 
 KNOWN = NETWORK._replace(sha256=SHA256)
 PART = 'mobilenet_v1_0.50_160_frozen.tgz.part'
@@ -168,7 +169,7 @@ def test_two_runs_at_once_download_once(tmp_path):
         whole(ARCHIVE)(handler)
 
     with serving([slowly, slowly]) as asked:
-        url = table.DOWNLOAD_ROOT + 'a.tgz'
+        url = registry.DOWNLOAD_ROOT + 'a.tgz'
         path = str(tmp_path / 'a.tgz')
         runs = [
             threading.Thread(target=archive.download, args=(url, path, SHA256)) for _ in range(2)
@@ -270,7 +271,7 @@ def test_a_download_renames_no_file_that_is_open_where_that_cannot_be(tmp_path, 
 def test_a_download_that_gets_nothing_leaves_nothing(tmp_path, monkeypatch, answer):
     with serving([answer]):
         if answer is None:
-            monkeypatch.setattr(table, 'DOWNLOAD_ROOT', 'http://127.0.0.1:1/')
+            monkeypatch.setattr(registry, 'DOWNLOAD_ROOT', 'http://127.0.0.1:1/')
         with pytest.raises(UserError):
             pretrained.load(KNOWN, str(tmp_path))
     assert os.listdir(str(tmp_path)) == []

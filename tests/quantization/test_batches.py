@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from scripts.classifier import labelling
 from scripts.graphs import search
 from scripts.images import graph_input as graph_input_lib
+from scripts.inference import labelling
 from scripts.quantization import calibrate, modes, settings
 from tests import pictures, stand_ins
 from tests.quantization import small_graphs

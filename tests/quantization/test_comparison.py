@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from scripts import quantize_graph
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import build, graph_files, search
 from scripts.quantization import comparison, modes, settings
 from tests import stand_ins

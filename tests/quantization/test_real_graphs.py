@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from scripts.classifier import labelling
 from scripts.graphs import graph_files
 from scripts.images import graph_input
+from scripts.inference import labelling
 from scripts.quantization import modes, settings
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.graphs import build
 from scripts.quantization import constants, modes, round_weights, settings, simplify
 from tests.quantization import small_graphs

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts import command
+from scripts.common import command
 from scripts.sample import draw_flowers, flowers, things
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from scripts import command
+from scripts.common import command
 from scripts.graphs import graph_files
 from scripts.sample import flowers, network, things, train_network, training
 

@@ -1,1 +1,0 @@
-"""Pixels become vectors, a batch at a time, with a cache of text files on disk."""

@@ -1,1 +1,0 @@
-"""The new layer: sampling, training, metrics, summaries, export."""

@@ -1,0 +1,1 @@
+"""What all stand on: running a command, files, errors, progress."""

@@ -1,0 +1,1 @@
+"""A trained graph as other tools take it."""

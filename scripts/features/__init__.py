@@ -1,0 +1,1 @@
+"""What a network gives for photos, computed once and kept."""

@@ -1,0 +1,1 @@
+"""A finished graph labels photos; how labels are printed."""

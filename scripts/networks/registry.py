@@ -1,0 +1,154 @@
+"""The table of pretrained networks, as data.
+
+Addresses, tensor names and sizes are those of Google's archives: MobileNet v1 of June 2017
+(https://github.com/tensorflow/models, research/slim/nets/mobilenet_v1.md) and Inception v3 of
+December 2015. Checksums were taken of the archives themselves; where one could not be had, it is
+None and only the unpacked graph is checked.
+"""
+
+import difflib
+import os
+import re
+import typing
+
+from scripts.common.errors import UserError
+from scripts.images.settings import PixelSpec
+
+DOWNLOAD_ROOT = 'https://download.tensorflow.org/models/'
+
+_SHA256 = {
+    'mobilenet_v1_0.25_128': '30af63cf9039861bc03f86c7b8092fab754d51b27f042830c456ddbfa2b72fce',
+    'mobilenet_v1_0.25_160': '2b2eb36110bc63f4cf749ef114063f45651be7e9d9eacb315eeedc023ab8a2f5',
+    'mobilenet_v1_0.25_192': 'a3872bf6231336e3e66778e95a2b6abf88d26cbaf3e772c6ea6ec2a422b95be6',
+    'mobilenet_v1_0.25_224': '1cddeede49eb35af36061aaa66bf643b81f7ea89abc85f6ffef8f0bf00891756',
+}
+
+SAMPLE = 'sample'
+
+# Where the graphs stand that are a part of this repository.
+EMBEDDED_MODEL_DIR = os.path.normpath(
+    os.path.join(os.path.dirname(__file__), os.pardir, os.pardir, 'tf_files', 'models')
+)
+
+
+class Network(typing.NamedTuple):
+    """One pretrained network.
+
+    name: what `--architecture` says, and a part of the names of bottleneck files.
+    graph_file: the frozen graph's path below the model folder.
+    archive: the archive's path below DOWNLOAD_ROOT; None: the graph is embedded.
+    sha256: the archive's checksum in hex, or None where it is unknown.
+    input_name: the node that is fed.
+    bottleneck_name: the node whose output, `[batch, bottleneck_length]`, is the bottleneck.
+    """
+
+    name: str
+    graph_file: str
+    archive: typing.Optional[str]
+    sha256: typing.Optional[str]
+    input_name: str
+    bottleneck_name: str
+    bottleneck_length: int
+    pixels: PixelSpec
+
+
+def _mobilenet(width, size, quantized):
+    stem = 'mobilenet_v1_%s_%d' % (width, size)
+    return Network(
+        name='mobilenet_%s_%d%s' % (width, size, '_quantized' if quantized else ''),
+        graph_file='%s/%s_graph.pb' % (stem, 'quantized' if quantized else 'frozen'),
+        archive='%s_frozen.tgz' % stem,
+        sha256=_SHA256.get(stem),
+        input_name='input',
+        bottleneck_name='MobilenetV1/Predictions/Reshape',
+        bottleneck_length=1001,
+        pixels=PixelSpec(size, size, 127.5, 127.5),
+    )
+
+
+_INCEPTION_V3 = Network(
+    name='inception_v3',
+    graph_file='classify_image_graph_def.pb',
+    archive='image/imagenet/inception-2015-12-05.tgz',
+    sha256=None,
+    input_name='Mul',
+    bottleneck_name='pool_3/_reshape',
+    bottleneck_length=2048,
+    pixels=PixelSpec(299, 299, 128, 128),
+)
+
+# A part of this repository, for where there is no network; see scripts/sample.
+_SAMPLE_NETWORK = Network(
+    name=SAMPLE,
+    graph_file='sample/frozen_graph.pb',
+    archive=None,
+    sha256=None,
+    input_name='input',
+    bottleneck_name='MobilenetV1/Predictions/Reshape',
+    bottleneck_length=220,
+    pixels=PixelSpec(96, 96, 127.5, 127.5),
+)
+
+_WIDTHS = ('1.0', '0.75', '0.50', '0.25')
+NETWORKS = {
+    network.name: network
+    for network in [_INCEPTION_V3, _SAMPLE_NETWORK]
+    + [
+        _mobilenet(width, size, quantized)
+        for width in _WIDTHS
+        for size in (224, 192, 160, 128)
+        for quantized in (False, True)
+    ]
+}
+
+
+_FORM = (
+    'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, with _quantized after it or not, '
+    'inception_v3 or sample'
+)
+# The words that names begin with, and their versions, which some people write.
+_FAMILIES = {'mobilenet': 'v1', 'inception': 'v3', SAMPLE: ''}
+_MOBILENET = re.compile(r'mobilenet_(?:v1_)?([\d.]*\d)_(\d+)(_quantized)?(?:_frozen)?')
+
+
+def find(name):
+    """Returns the `Network` that `--architecture` names.
+
+    Raises:
+      UserError: there is none; the message holds the nearest names, or the form of all.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    near = _nearest(name)
+    if not near:
+        raise UserError('--architecture=%s: unknown network; expected %s' % (name, _FORM))
+    raise UserError(
+        '--architecture=%s: no network of that name; did you mean %s? (Expected %s.)'
+        % (name, ', '.join(near), _FORM)
+    )
+
+
+def _nearest(name):
+    """Returns the names of networks that a name may stand for; none for one of another family."""
+    name = re.sub(r'[\s-]+', '_', name.lower())
+    spelled = _MOBILENET.fullmatch(name)
+    if spelled:
+        width, size, quantized = spelled.groups('')
+        width = next((each for each in _WIDTHS if _number(width) == float(each)), width)
+        name = 'mobilenet_%s_%s%s' % (width, size, quantized)
+        if name in NETWORKS:
+            return [name]
+    word = re.match(r'([a-z]*?)_?(?:v\d|[^a-z]|$)', name)
+    version = re.search(r'v\d+', name)
+    near = difflib.get_close_matches(word.group(1) if word else '', _FAMILIES, n=1, cutoff=0.85)
+    if not near or version and version.group() != _FAMILIES[near[0]]:
+        return []
+    family = [each for each in NETWORKS if each.startswith(near[0])]
+    return difflib.get_close_matches(name, family, n=3, cutoff=0)
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:  # Two points, say.
+        return None

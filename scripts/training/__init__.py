@@ -1,0 +1,1 @@
+"""The trained part: model, batches, the training loop, checkpoints, summaries."""

@@ -1,0 +1,235 @@
+"""Checkpoints: training that is stopped goes on as if it had not been.
+
+A checkpoint holds variables, and no state of random generators: all that is random in a step is
+drawn from the seed again, which takes no time to speak of.
+"""
+
+import hashlib
+import io
+import json
+import os
+import time
+import typing
+import zipfile
+
+import numpy as np
+
+from scripts.common import files
+from scripts.common.errors import UserError
+
+SECONDS_BETWEEN = 1.0
+
+_META = 'meta'
+_VARIABLE, _BEST = 'variable/', 'best/'
+_MOST = 2**31 - 1  # Of steps, which TensorFlow counts in 32 bits, and of seeds.
+
+# What may differ between a run and the one that goes on from it.
+_FREE_SETTINGS = (
+    'how_many_training_steps',
+    'test_batch_size',
+    'final_tensor_name',
+    'summaries_dir',
+    'intermediate_output_graphs_dir',
+    'intermediate_store_frequency',
+    'checkpoint_path',
+    'resume',
+)
+
+
+class Best(typing.NamedTuple):
+    """The best evaluation so far: its validation accuracy, 0 to 1, its step, and the variables."""
+
+    accuracy: float
+    step: int
+    variables: typing.Dict[str, np.ndarray]
+
+
+class Checkpoint(typing.NamedTuple):
+    """How far training has come.
+
+    steps_done: int.
+    variables: from name to value.
+    best: the `Best` evaluation, or None.
+    stopped_early: whether training is over though steps remain.
+    """
+
+    steps_done: int
+    variables: typing.Dict[str, np.ndarray]
+    best: typing.Optional[Best]
+    stopped_early: bool
+
+
+class Keeper:
+    """Keeps the checkpoint of one run.
+
+    Args:
+      path: the file, or '' for none at all.
+      same: the run's `identity`.
+    """
+
+    def __init__(self, path, same):
+        self._path, self._same = path, same
+        self._saved = time.monotonic()
+
+    def load(self):
+        """Returns the `Checkpoint` to go on from, or None; see `load`."""
+        return load(self._path, self._same)
+
+    def due(self):
+        """Returns whether it is time to save: not so often that training would wait for it."""
+        return bool(self._path) and time.monotonic() - self._saved >= SECONDS_BETWEEN
+
+    def save(self, checkpoint):
+        """Saves a `Checkpoint` where there is a path."""
+        if self._path:
+            save(self._path, checkpoint, self._same)
+            self._saved = time.monotonic()
+
+
+def identity(settings, pretrained, dataset):
+    """Returns what must be the same to go on from a checkpoint, a dict of JSON values.
+
+    Args:
+      settings: a `settings.Retraining`.
+      pretrained: the `Backbone` network.
+      dataset: the `Dataset`.
+    """
+    training = {
+        name: value
+        for name, value in settings.training._asdict().items()
+        if name not in _FREE_SETTINGS
+    }
+    photos = [
+        (files.as_utf8(photo.folder), files.as_utf8(photo.file_name), photo.category)
+        for photo in dataset.photos
+    ]
+    return dict(
+        training,
+        labels=list(dataset.labels),
+        photos=hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
+        network=pretrained.sha256,
+        exif_rotation=settings.network.pixels.exif_rotation,
+        distortions=list(settings.distortions),
+    )
+
+
+def save(path, checkpoint, same):
+    """Writes a `Checkpoint` that only a run with the `identity` `same` goes on from."""
+    best = checkpoint.best
+    meta = {
+        'steps_done': checkpoint.steps_done,
+        'stopped_early': checkpoint.stopped_early,
+        'best': best and [float(best.accuracy), best.step],
+        'identity': same,
+    }
+    arrays = {_VARIABLE + name: value for name, value in checkpoint.variables.items()}
+    if best is not None:
+        arrays.update((_BEST + name, value) for name, value in best.variables.items())
+    data = io.BytesIO()
+    np.savez(data, **dict(arrays, **{_META: np.array(json.dumps(meta))}))
+    files.write(path, data.getvalue())
+
+
+def load(path, same):
+    """Returns the `Checkpoint` at `path`, or None where there is none.
+
+    Raises:
+      UserError: it is damaged, or of a run with another `identity` than `same`.
+    """
+    if not os.path.exists(path):
+        return None
+    saved, identity_of_saved = _read(path)
+    if identity_of_saved != same:
+        names = sorted(set(same) | set(identity_of_saved))
+        different = [
+            name for name in names if name not in same or identity_of_saved.get(name) != same[name]
+        ]
+        raise UserError(
+            'the checkpoint %s is of a run with other %s: give the same flags and photos, or '
+            'another --checkpoint_path' % (path, ', '.join(different))
+        )
+    return saved
+
+
+def random_seed(path):
+    """Returns the seed of the run that wrote the checkpoint at `path`, or None without one."""
+    if not os.path.exists(path):
+        return None
+    seed = _read(path)[1].get('random_seed')
+    if not _is_whole(seed, 0, _MOST):
+        raise _damaged(path)
+    return seed
+
+
+def check_variables(path, checkpoint, shapes):
+    """Raises UserError unless a `Checkpoint` has variables of these shapes, from name to tuple."""
+    if _shapes(checkpoint.variables) != shapes:
+        raise _damaged(path)
+
+
+def _read(path):
+    """Returns the `Checkpoint` at `path`, every value of which is checked, and its identity."""
+    data = files.read(path, 'checkpoint')
+    try:
+        arrays = _arrays(data)
+        description = arrays.pop(_META)
+        _require(description.shape == () and description.dtype.kind == 'U')
+        meta = files.from_json(str(description))
+        _require(isinstance(meta['identity'], dict))
+        return _checked(meta, arrays), meta['identity']
+    except Exception:  # Of what is corrupt numpy and zipfile raise nearly anything.
+        raise _damaged(path)
+
+
+def _arrays(data):
+    """Returns a dict from name to array; raises nearly anything where bytes are corrupt."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+    # As `save` writes them, which bounds what they take in memory.
+    _require(all(each.compress_type == zipfile.ZIP_STORED for each in members))
+    _require(sum(each.file_size for each in members) <= len(data))
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def _checked(meta, arrays):
+    """Returns the `Checkpoint`; ValueError, KeyError: it is none that `save` has written."""
+    variables = _named(arrays, _VARIABLE)
+    _require(_is_whole(meta['steps_done'], 1, _MOST))
+    _require(isinstance(meta['stopped_early'], bool))
+    best = None
+    if meta['best'] is not None:
+        accuracy, step = meta['best']
+        best = Best(accuracy, step, _named(arrays, _BEST))
+        _require(isinstance(accuracy, float) and 0 <= accuracy <= 1)
+        _require(_is_whole(step, 0, meta['steps_done'] - 1))
+        _require(_shapes(best.variables) == _shapes(variables))
+    return Checkpoint(meta['steps_done'], variables, best, meta['stopped_early'])
+
+
+def _named(arrays, prefix):
+    """Returns a dict from the rest of a name to the array; ValueError: one holds no numbers."""
+    named = {
+        name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)
+    }
+    _require(named)
+    _require(all(value.dtype == np.float32 for value in named.values()))
+    _require(all(np.isfinite(value).all() for value in named.values()))
+    return named
+
+
+def _shapes(variables):
+    return {name: value.shape for name, value in variables.items()}
+
+
+def _is_whole(value, low, high):
+    return type(value) is int and low <= value <= high  # A bool is no number here.
+
+
+def _require(condition):
+    if not condition:
+        raise ValueError
+
+
+def _damaged(path):
+    return UserError('the checkpoint %s is damaged: delete it to begin from the first step' % path)

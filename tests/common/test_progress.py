@@ -1,0 +1,36 @@
+"""Progress: a bar on a terminal, lines elsewhere."""
+
+import io
+import sys
+
+import pytest
+
+from scripts.common import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, 'stderr', terminal)
+    with progress.Progress('Reading', 10, 'photos') as bar:
+        bar.advance(10)
+    assert 'Reading:   0%' in terminal.getvalue()
+    assert '0/10' in terminal.getvalue()
+
+
+@pytest.mark.parametrize('stream', [io.StringIO, Terminal])
+def test_elsewhere_or_without_tqdm_a_line_comes_every_so_often(monkeypatch, stream):
+    lines = stream()
+    monkeypatch.setitem(sys.modules, 'tqdm', None)
+    monkeypatch.setattr(sys, 'stderr', lines)
+    now = [100.0]
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+    with progress.Progress('Reading', 10, 'photos') as bar:
+        for _ in range(4):
+            now[0] += 5
+            bar.advance(2)
+    assert lines.getvalue() == 'Reading: 6 of 10 photos\n'

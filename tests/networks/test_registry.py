@@ -1,0 +1,110 @@
+"""The table of networks: every entry loads, takes batches, and gives bottlenecks."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from scripts.common.errors import UserError
+from scripts.graphs.session import open_session
+from scripts.images.settings import PixelSpec
+from scripts.networks import backbone as pretrained
+from scripts.networks import registry
+from tests import stand_ins
+
+SIZES = {'inception_v3': 299}
+
+
+def test_the_classic_networks_are_all_there():
+    classic = [name for name in registry.NETWORKS if name != registry.SAMPLE]
+    assert len(classic) == 33
+    assert {'inception_v3', 'mobilenet_1.0_224', 'mobilenet_0.25_128_quantized'} < set(classic)
+
+
+@pytest.mark.parametrize('name', sorted(registry.NETWORKS))
+def test_an_entry(name, tmp_path):
+    network = registry.find(name)
+    assert network.name == name
+    if name.startswith('mobilenet'):
+        width, size, quantized = re.match(r'mobilenet_(.*?)_(\d+)(_quantized)?$', name).groups()
+        stem = 'mobilenet_v1_%s_%s' % (width, size)
+        assert network.archive == stem + '_frozen.tgz'
+        assert network.graph_file == '%s/%s_graph.pb' % (
+            stem,
+            'quantized' if quantized else 'frozen',
+        )
+        assert network.pixels == PixelSpec(int(size), int(size), 127.5, 127.5)
+        assert network.bottleneck_length == 1001
+    if name == 'inception_v3':
+        assert network.archive == 'image/imagenet/inception-2015-12-05.tgz'
+        assert network.graph_file == 'classify_image_graph_def.pb'
+        assert network.pixels == PixelSpec(299, 299, 128, 128)
+    if name != registry.SAMPLE:
+        stand_ins.install(name, str(tmp_path))
+    loaded = pretrained.load(network, str(tmp_path))
+    assert len(loaded.sha256) == 64
+    images = (
+        np.random.RandomState(0)
+        .randn(3, network.pixels.height, network.pixels.width, 3)
+        .astype(np.float32)
+    )
+    graph = tf.Graph()
+    with graph.as_default():
+        images_tensor = tf.placeholder(tf.float32, [None] + list(images.shape[1:]))
+        bottleneck_tensor = pretrained.import_into_graph(loaded, images_tensor)
+    with open_session(graph) as session:
+        together = session.run(bottleneck_tensor, {images_tensor: images})
+        alone = session.run(bottleneck_tensor, {images_tensor: images[1:2]})
+    assert together.shape == (3, network.bottleneck_length)
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    'name, near',
+    [
+        ('mobilenet_0.5_224', 'mobilenet_0.50_224'),
+        ('mobilenet_1_224', 'mobilenet_1.0_224'),
+        ('mobilenet_1.00_128', 'mobilenet_1.0_128'),
+        ('mobilenet_.25_160_quantized', 'mobilenet_0.25_160_quantized'),
+        ('mobilenet_v1_0.25_128', 'mobilenet_0.25_128'),
+        ('mobilenet_v1_1.0_224_frozen', 'mobilenet_1.0_224'),
+        ('MobileNet-0.75-192', 'mobilenet_0.75_192'),
+        ('inceptionv3', 'inception_v3'),
+        ('Inception-v3', 'inception_v3'),
+        ('inception', 'inception_v3'),
+        ('incepton_v3', 'inception_v3'),
+        ('samples', 'sample'),
+    ],
+)
+def test_what_another_name_must_mean_is_told(name, near):
+    with pytest.raises(UserError) as raised:
+        registry.find(name)
+    assert '--architecture=%s: no network of that name; did you mean %s?' % (name, near) in str(
+        raised.value
+    )
+
+
+@pytest.mark.parametrize('name', ['mobilenet_1.0_244', 'mobilenet_0.5_200', 'mobilnet_1.0_2224'])
+def test_another_name_is_told_with_the_nearest(name):
+    with pytest.raises(
+        UserError, match='no network of that name; did you mean mobilenet_'
+    ) as raised:
+        registry.find(name)
+    words = str(raised.value).partition('?')[0]
+    assert {'mobilenet_1.0_224', 'mobilenet_0.50_192', 'mobilenet_0.50_128'} & set(
+        re.split('[ ,]+', words)
+    )
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('mobilenet_v2_1.0_224', 'mobilenet_v2', 'mobilenet_v3_large', 'MobileNetV2', 'zzz', ''),
+        *('resnet50', 'resnet_v1_50', 'vgg16', 'inception_v4', 'inception_v1', 'efficientnet-b0'),
+        *('inception_resnet_v2', 'nasnet_mobile', 'densenet121', 'xception'),
+    ],
+)
+def test_an_unknown_network_is_not_taken_for_another(name):
+    with pytest.raises(UserError, match='=%s: unknown network; expected .* or sample$' % name):
+        registry.find(name)

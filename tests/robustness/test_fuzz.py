@@ -1,0 +1,410 @@
+"""Damaged and hostile inputs: a good result or one line, and nothing else ever.
+
+Not by hypothesis, for an input may take TensorFlow, and the process with it, down: here a process
+reads, another looks on, and the seed and the number of a unit make its inputs anew.
+"""
+
+import collections
+import contextlib
+import copy
+import functools
+import json
+import logging
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import traceback
+
+import numpy as np
+import pytest
+
+from scripts import graph_flags, label_image
+from scripts.common import command, files
+from scripts.common.errors import UserError
+from scripts.dataset import labels as labels_lib
+from scripts.dataset.photos import Photo
+from scripts.features import cache as cache_lib
+from tests import stand_ins
+from tests.robustness import bench, mutations, samples
+from tests.robustness.bench import SEED, Row
+
+FULL = 10000
+
+_HANG_SECONDS = 5
+_TICK = 0.05
+_MEMORY_BYTES = 4 << 30  # Address space beyond what TensorFlow itself takes.
+_UNIT = 32  # Inputs between two signs of life; a batch of photos.
+_SHOWN = 5
+
+READ, REFUSED = 'read', 'refused'
+_REFUSED, _FAULT = 3, 4  # The statuses of a child process.
+_ENDINGS = {
+    command.SUCCESS: READ,
+    command.FAILURE: 'crashed TensorFlow and was told',
+    _REFUSED: REFUSED,
+}
+
+
+def tried(name, count, seed=SEED):
+    """Feeds a reader `count` damaged inputs; returns rows. AssertionError: with what went wrong."""
+    endings, faults = collections.Counter(), []
+    peak = begin = 0
+    units = -(-count // _UNIT)
+    with tempfile.TemporaryDirectory() as folder:
+        while begin < units:
+            watch = _Watch(os.path.join(folder, str(begin)))
+            begin = watch.run(name, seed, begin, units)
+            endings.update(watch.endings)
+            faults += watch.faults
+            peak = max(peak, watch.peak)
+    assert not faults, '%d faults with seed %d in %s\n%s' % (
+        len(faults),
+        seed,
+        dict(endings),
+        '\n'.join(faults[:_SHOWN]),
+    )
+    counts = ', '.join('%d %s' % (endings[key], key) for key in sorted(endings))
+    ending = '%s; no %d took %d s, the process %d MB' % (
+        counts,
+        _UNIT,
+        _HANG_SECONDS,
+        peak >> 20,
+    )
+    return [Row('fuzz: ' + name, sum(endings.values()), ending)]
+
+
+class _Watch:
+    """Looks on while a process works, until it is done or dead."""
+
+    def __init__(self, folder):
+        os.mkdir(folder)
+        self._folder = folder
+        self.endings, self.faults = collections.Counter(), []
+        self.peak = 0
+
+    def run(self, name, seed, begin, end):
+        """Returns the first unit that is left to do."""
+        place = '%s, unit %d: ' % (name, begin)
+        with bench.watched(_work, name, seed, range(begin, end), self._folder) as (pipe, process):
+            unit = begin
+            while True:
+                place = '%s, unit %d: ' % (name, unit)
+                if not self._waits(pipe):
+                    self.faults.append(place + 'hangs\n' + self._printed())
+                    return unit + 1
+                try:
+                    message = pipe.recv()
+                except EOFError:
+                    break
+                unit = self._note(message, place, unit)
+            process.join()
+            if process.exitcode:
+                self.faults.append(
+                    place + 'the process died, %s\n%s' % (process.exitcode, self._printed())
+                )
+                return unit + 1
+        return end
+
+    def _waits(self, pipe):
+        # Counted, not timed: where all is paused, this is too.
+        return any(pipe.poll(_TICK) for _ in range(int(_HANG_SECONDS / _TICK)))
+
+    def _note(self, message, place, unit):
+        endings, faults, peak = message
+        self.endings.update(endings)
+        self.faults += [place + fault for fault in faults]
+        self.peak = max(self.peak, peak)
+        return unit + 1 if endings else unit
+
+    def _printed(self):
+        with open(os.path.join(self._folder, 'printed'), errors='replace') as file:
+            return file.read()[-1500:]
+
+
+def _work(pipe, name, seed, units, folder):
+    with open(os.path.join(folder, 'printed'), 'wb', buffering=0) as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    logging.getLogger('scripts').addHandler(logging.NullHandler())
+    logging.getLogger('scripts').propagate = False
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_memory()
+    work = os.path.join(folder, 'a', 'b')
+    os.makedirs(work)
+    read_unit = READERS[name](work)
+    pipe.send(((), (), 0))  # Begun.
+    for unit in units:
+        endings, faults = [], []
+        try:
+            endings = read_unit(np.random.RandomState([seed, unit]))
+        except Exception:
+            endings, faults = ['traceback'], [traceback.format_exc()[-1500:]]
+        outside = {
+            os.path.relpath(os.path.join(place, each), folder)
+            for place, folders, names in os.walk(folder)
+            for each in names + folders
+            if not os.path.join(place, each).startswith(work)
+        } - {'a', 'printed'}
+        if outside:
+            faults.append('it wrote outside: %s' % outside)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        pipe.send((endings, faults, peak))
+
+
+def _limit_memory():
+    with open('/proc/self/statm') as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + _MEMORY_BYTES,) * 2)
+
+
+def _each(read_one):
+    """Makes a reader of units of a reader of one input, which returns READ or raises UserError."""
+
+    def read_unit(random):
+        endings = []
+        for _ in range(_UNIT):
+            try:
+                endings.append(read_one(random))
+            except UserError as error:
+                assert '\n' not in str(error).strip() or len(str(error)) < 2000
+                endings.append(REFUSED)
+        return endings
+
+    return read_unit
+
+
+def _bottlenecks(folder):
+    length = 24
+    photo = Photo(os.path.join(folder, '0.jpg'), 'a', '0.jpg', 0, 'training')
+    _write(photo.path, b'a photo')
+    cache = cache_lib.Cache(os.path.join(folder, 'cache'), 'net', 'c0ffee', length)
+    values = np.random.RandomState(0).randn(1, length).astype(np.float32)
+    cache_lib.save_values(cache, cache_lib.store(cache, [photo], values), values)
+    sources = [cache.path(photo), cache.record_path('a')]
+    _make_record_repeatable(sources[1])
+    whole = {path: _read(path) for path in sources + [cache.values_path()]}
+
+    def read(random):
+        touched = []
+        for path, data in whole.items():
+            _write(path, data)
+            if random.randint(3):
+                _write(path, mutations.damaged(random, data, list(whole.values())))
+                touched.append(path)
+                if random.randint(10) == 0:
+                    os.unlink(path)
+        bottlenecks = np.full((1, length), np.nan, np.float32)
+        (found,) = cache_lib.load(cache, [photo], bottlenecks).found
+        if not found:
+            return 'made anew'
+        assert np.isfinite(bottlenecks).all()
+        if not set(sources) <= set(touched):
+            assert (bottlenecks == values).all()
+        return READ
+
+    return _each(read)
+
+
+def _make_record_repeatable(path):
+    """Takes the times and the inode out of a record, which then leads to comparing contents."""
+    name, size, _, sha256, crc32, _, _, digest = json.loads(_read(path).decode('ascii'))
+    line = [name, size, 10**18, sha256, crc32, 10**18, 10**6, digest]
+    _write(path, ('\n%s\n' % json.dumps(line)).encode('ascii'))
+
+
+def _labels(folder):
+    path = os.path.join(folder, 'labels.txt')
+
+    def read(random):
+        sample = samples.LABELS[random.randint(len(samples.LABELS))]
+        _write(path, mutations.damaged(random, sample, samples.LABELS))
+        labels = labels_lib.read(path)
+        assert labels and all(isinstance(label, str) and '\n' not in label for label in labels)
+        return READ
+
+    return _each(read)
+
+
+def _graphs(folder):
+    import tensorflow.compat.v1 as tf
+
+    from scripts.graphs import description
+    from scripts.graphs.importing import import_graph
+
+    path = os.path.join(folder, 'graph.pb')
+    graphs = [stand_ins.mobilenet(16, 5), _without_weights(stand_ins.inception())]
+    for graph_def in graphs:
+        description.attach(graph_def, graph_def.node[-1].name, stand_ins.DESCRIPTION)
+    graphs = [each.SerializeToString(deterministic=True) for each in graphs]
+    labels = os.path.join(folder, 'labels.txt')
+    labels_lib.write(['a', 'b'], labels)
+    flags = copy.deepcopy(label_image.FLAGS)
+    flags(['label_image', '--labels=' + labels])
+
+    def read(random):
+        _write(path, mutations.damaged_graph(random, graphs[random.randint(2)], graphs))
+        graph = graph_flags.read(flags, path, files.read(path, 'graph'))
+        with tf.Graph().as_default():
+            import_graph(graph.graph_def, [graph.graph_input.name + ':0', graph.output_name + ':0'])
+        return READ
+
+    return _each(functools.partial(_in_child, read))
+
+
+def _in_child(read, random):
+    """Reads as a command does, in a child process: there TensorFlow may crash, and it is told."""
+    child = os.fork()
+    if child:
+        return _ENDINGS[command.watch(child)]
+    status = _FAULT
+    with contextlib.suppress(BaseException):
+        try:
+            read(random)
+            status = command.SUCCESS
+        except UserError:
+            status = _REFUSED
+        except Exception:
+            traceback.print_exc()
+            sys.stderr.flush()
+    os._exit(status)
+
+
+def _without_weights(graph_def):
+    """Returns a GraphDef whose weights are smaller, and so quicker to damage."""
+    import tensorflow.compat.v1 as tf
+
+    for node in graph_def.node:
+        if node.name == 'conv/weights':
+            node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(np.zeros((1, 1, 3, 8), 'f')))
+    return graph_def
+
+
+def _archives(folder):
+    from scripts.networks import backbone as pretrained
+    from scripts.networks import registry
+
+    network = registry.find('mobilenet_0.50_160')._replace(sha256=None)
+    registry.DOWNLOAD_ROOT = 'http://127.0.0.1:1/'
+    graph = stand_ins.mobilenet(160, 3).SerializeToString(deterministic=True)
+    sample = samples.archive_of([(network.graph_file, graph), ('a/labels.txt', b'a\nb\n')])
+    models = os.path.join(folder, 'models')
+
+    def read(random):
+        shutil.rmtree(models, ignore_errors=True)
+        os.mkdir(models)
+        path = os.path.join(models, os.path.basename(network.archive))
+        _write(path, mutations.damaged_archive(random, sample, [sample]))
+        pretrained.load(network, models)
+        return READ
+
+    return _each(read)
+
+
+def _checkpoints(folder):
+    from scripts.training import checkpoint
+
+    path = os.path.join(folder, 'checkpoint')
+    weights = np.arange(6, dtype=np.float32).reshape(2, 3)
+    variables = {'layer/weights': weights, 'layer/biases': weights[0]}
+    same = {'random_seed': 3, 'labels': ['a', 'b'], 'learning_rate': 0.1, 'distortions': [0, 1]}
+    saved = checkpoint.Checkpoint(7, variables, checkpoint.Best(0.5, 4, variables), False)
+    checkpoint.save(path, saved, same)
+    whole = _read(path)
+
+    def read(random):
+        _write(path, mutations.damaged_checkpoint(random, whole, [whole]))
+        with contextlib.suppress(UserError):
+            assert 0 <= checkpoint.random_seed(path) < 2**31
+        loaded = checkpoint.load(path, same)
+        shapes = {name: value.shape for name, value in variables.items()}
+        checkpoint.check_variables(path, loaded, shapes)
+        assert 0 < loaded.steps_done < 2**31
+        for each in [loaded.variables] + ([loaded.best.variables] if loaded.best else []):
+            assert set(each) == set(variables)
+            assert all(np.isfinite(value).all() for value in each.values())
+        return READ
+
+    return _each(read)
+
+
+class _Warnings(logging.Handler):
+    """Counts what is said."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def emit(self, record):
+        self.count += 1
+
+
+def _event_files(folder):
+    from scripts.evaluation import charts, curves
+
+    events, counted = samples.events(), _Warnings()
+    logging.getLogger('scripts').addHandler(counted)
+    os.mkdir(os.path.join(folder, 'train'))
+    path = os.path.join(folder, 'train', 'events.out.tfevents.1.here')
+
+    def read(random):
+        _write(path, mutations.damaged_events(random, events, events))
+        counted.count = 0
+        found = curves.read(folder)
+        assert counted.count <= 1
+        for each, is_fraction in ((found.accuracy, True), (found.cross_entropy, False)):
+            if each:
+                charts.learning_curves('', each, is_fraction)
+        return 'cut short' if counted.count else READ
+
+    return _each(read)
+
+
+def _photos(folder):
+    import tensorflow.compat.v1 as tf
+
+    from scripts.images import runner
+    from scripts.images.settings import PixelSpec
+
+    photos = samples.photos()
+    paths = [os.path.join(folder, '%d.jpg' % number) for number in range(_UNIT)]
+
+    def read_unit(random):
+        for path in paths:
+            sample = photos[random.randint(len(photos))]
+            _write(path, mutations.damaged_photo(random, sample, photos))
+        results = runner.run(
+            PixelSpec(32, 32, 127.5, 127.5), lambda images: tf.reduce_mean(images, [1, 2]), [paths]
+        )
+        ((values, readable),) = list(results)
+        assert values.shape == (_UNIT, 3) and np.isfinite(values[readable]).all()
+        return [READ if each else 'left out' for each in readable]
+
+    return read_unit
+
+
+READERS = {
+    'the bottleneck reader': _bottlenecks,
+    'the labels reader': _labels,
+    'the graph loader': _graphs,
+    'the archive reader': _archives,
+    'the checkpoint reader': _checkpoints,
+    'the reader of event files': _event_files,
+    'the photo decoder': _photos,
+}
+
+
+def _write(path, data):
+    with open(path, 'wb') as file:
+        file.write(data)
+
+
+def _read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+@pytest.mark.parametrize('name', READERS)
+def test_damaged_input_is_read_or_refused(name, show_rows):
+    show_rows(tried(name, FULL // 10))

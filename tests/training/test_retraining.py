@@ -1,0 +1,38 @@
+"""From the bottlenecks of all photos to the examples of a category."""
+
+import numpy as np
+import pytest
+
+from scripts.dataset import split
+from scripts.dataset.photos import Photo
+from scripts.training import retraining
+
+
+def photos_of(counts):
+    """Returns a list of photos in categories of so many, as a `Dataset` has them."""
+    return [
+        Photo('%s/%d' % (category, number), '', str(number), number % 3, category)
+        for category, count in zip(split.CATEGORIES, counts)
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize('unreadable', [[], [0], [3, 4, 9], list(range(10, 14)), [17]])
+@pytest.mark.parametrize('distorted', [False, True])
+def test_unreadable_photos_copy_no_bottlenecks(unreadable, distorted):
+    photos = photos_of((10, 4, 4))
+    without = 10 if distorted else 0
+    bottlenecks = np.arange(18, dtype=np.float32)[without:, np.newaxis] * np.ones((1, 5), 'f')
+    readable = np.array([row not in unreadable for row in range(18)])
+    for category in split.CATEGORIES:
+        examples = retraining._of_category(category, photos, bottlenecks, readable)
+        rows = [row for row in range(18) if readable[row] and photos[row].category == category]
+        assert list(examples.photos) == [photos[row] for row in rows]
+        assert examples.labels.tolist() == [photos[row].label_index for row in rows]
+        if distorted and category == split.TRAINING:
+            assert examples.bottlenecks is None
+            continue
+        assert np.shares_memory(examples.bottlenecks, bottlenecks)
+        values, labels = examples.take(np.arange(len(rows))[::-1])
+        assert values[:, 0].tolist() == rows[::-1]
+        assert labels.tolist() == examples.labels[::-1].tolist()
