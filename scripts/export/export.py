@@ -5,8 +5,6 @@ import re
 import sys
 
 import tensorflow.compat.v1 as tf
-from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.lite.python.convert import ConverterError
 
 from scripts.common import files
 from scripts.common.errors import UserError
@@ -86,7 +84,7 @@ def write_saved_model(graph_def, graph_input, output_name, labels, folder):
 
 def _saved_model(graph, signature):
     """Returns the SavedModel message of a graph with one signature."""
-    saved_model = saved_model_pb2.SavedModel(
+    saved_model = versions.SavedModel(
         saved_model_schema_version=tf.saved_model.constants.SAVED_MODEL_SCHEMA_VERSION
     )
     meta_graph = saved_model.meta_graphs.add()
@@ -138,7 +136,7 @@ def to_lite(graph_def, graph_input, output_name):
     os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + path_before
     try:
         return converter.convert()
-    except ConverterError as error:
+    except versions.ConverterError as error:
         lacking = re.search(
             r'(?:custom implementations|TF Select ops|Custom ops): ([^\n]*?)\.?\n', str(error)
         )
