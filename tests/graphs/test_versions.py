@@ -90,8 +90,8 @@ def private_uses(tree, own):
       own: set of names that are the program's own.
 
     Returns:
-      Set of str: modules and names imported from elsewhere than tensorflow.compat.v1, and attributes
-      with a leading underscore, those of other libraries' modules aside.
+      Set of str: modules and names imported from elsewhere than tensorflow.compat.v1, and
+      attributes with a leading underscore, those of other libraries' modules aside.
     """
     found, modules = set(), set()
     for node in ast.walk(tree):
@@ -111,11 +111,15 @@ def private_uses(tree, own):
 
 
 def test_private_uses_are_found():
-    tree = ast.parse(
-        'import os\nimport tensorflow.compat.v1 as tf\nimport tensorflow.lite.python.lite as lite\n'
-        'from tensorflow.core.protobuf import config_pb2\n'
-        'graph._hidden\ntf._api\nos._exit(1)\npair._replace(a=1)\nself._mine\ngetattr(graph, "_too")'
-    )
+    lines = [
+        'import os',
+        'import tensorflow.compat.v1 as tf',
+        'import tensorflow.lite.python.lite as lite',
+        'from tensorflow.core.protobuf import config_pb2',
+        'graph._hidden, tf._api, getattr(graph, "_too")',
+        'os._exit(1), pair._replace(a=1), self._mine, _mine._mine',
+    ]
+    tree = ast.parse('\n'.join(lines))
     assert private_uses(tree, {'_mine'}) == {
         'tensorflow.lite.python.lite',
         'tensorflow.core.protobuf.config_pb2',
