@@ -26,6 +26,6 @@ def quantize_input(graph_def, limits):
         inputs = [node.name] + list(ranges.add_constant(new, scope, *limits))
         fed[node.name] = new.add('Dequantize', scope, inputs, T=tf.quint8, mode=b'MIN_COMBINED')
     others = [node for node in graph_def.node if node.name not in fed]
-    for node in build.redirect(others, fed):
+    for node in build.rewire(others, fed):
         new.keep(node)
     return new.graph_def()

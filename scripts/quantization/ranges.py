@@ -178,4 +178,4 @@ def propagate(graph_def):
             first = first_end(node)
             targets[node.name + ':1'] = node.input[first]
             targets[node.name + ':2'] = node.input[first + 1]
-    return build.graph(build.redirect(graph_def.node, targets), graph_def)
+    return build.graph(build.rewire(graph_def.node, targets), graph_def)
