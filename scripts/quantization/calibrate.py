@@ -1,4 +1,4 @@
-"""Ranges from photos: what values a graph has on them, in place of ranges taken on each run."""
+"""Ranges from photos: what values a graph has on them, in place of dynamic ranges."""
 
 import logging
 
@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def calibrate(graph_def, graph_input, paths):
-    """Makes each range that is taken as the graph runs constant: the widest one over the photos.
+    """Makes each dynamic range constant: the widest one over the photos.
 
     Args:
       graph_def: a GraphDef that `quantize_ops` made, with a float32 input.
@@ -28,7 +28,7 @@ def calibrate(graph_def, graph_input, paths):
     Raises:
       UserError: none of the photos can be read.
     """
-    running = ranges.taken_while_running(graph_def)
+    running = ranges.dynamic(graph_def)
     if not running:
         return graph_def
 

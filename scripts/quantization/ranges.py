@@ -1,4 +1,4 @@
-"""Ranges of 8-bit values: known beforehand, or taken as the graph runs.
+"""Ranges of 8-bit values: known beforehand, or dynamic, computed as the graph runs.
 
 All ranges here hold zero, and hold it exactly at one of the 256 levels: padding, which is zero,
 and the constant zero points inside of the kernels are off by up to half a level otherwise.
@@ -20,7 +20,7 @@ _KEEP_RANGE = ('Identity', 'MaxPool', 'AvgPool', 'Reshape', 'Squeeze', 'Relu')
 
 
 def nudged(lowest, highest):
-    """Returns the range nearest to the given one that has zero at one of its 256 levels."""
+    """Returns the range nearest to a range that has zero at one of its 256 levels."""
     lowest, highest = min(float(lowest), 0.0), max(float(highest), 0.0)
     highest = max(highest, lowest + _SMALLEST)
     step = (highest - lowest) / LEVELS
@@ -76,8 +76,8 @@ def add_constant(new, scope, lowest, highest):
     )
 
 
-def add_running(new, scope, tensor, from_zero=False):
-    """Adds what takes a tensor's range as the graph runs, and returns its two ends' names.
+def add_dynamic(new, scope, tensor, from_zero=False):
+    """Adds what computes a tensor's dynamic range, and returns the names of its two ends.
 
     Args:
       new: a `build.NewGraph`.
@@ -103,7 +103,7 @@ def add_running(new, scope, tensor, from_zero=False):
 
 
 def add_nudging(new, scope, lowest, highest):
-    """Adds what does what `nudged` does, and returns the names of the two ends.
+    """Adds nodes that compute `nudged`, and returns the names of the two ends.
 
     Args:
       new: a `build.NewGraph`.
@@ -126,11 +126,11 @@ def add_nudging(new, scope, lowest, highest):
 
 
 def set_constant(graph_def, chosen):
-    """Replaces ranges that are taken as the graph runs by constant ones.
+    """Replaces dynamic ranges by constant ones.
 
     Args:
       graph_def: a GraphDef.
-      chosen: dict from the name of a node that quantizes (see `taken_while_running`) to its
+      chosen: dict from the name of a node that quantizes (see `dynamic`) to its
         (lowest, highest).
 
     Returns:
@@ -151,8 +151,8 @@ def set_constant(graph_def, chosen):
     return new.graph_def()
 
 
-def taken_while_running(graph_def):
-    """Returns the nodes that quantize to a range that is not constant, in the graph's order."""
+def dynamic(graph_def):
+    """Returns the nodes that quantize to a dynamic range, in the graph's order."""
     nodes = search.nodes_by_name(graph_def)
     return [
         node
@@ -168,9 +168,9 @@ def first_end(node):
 
 
 def propagate(graph_def):
-    """Makes what takes a range from a QuantizeV2 or Requantize take what that one was given.
+    """Makes what takes a range from a QuantizeV2 or Requantize take the input of that node.
 
-    Constant ranges so reach whatever is computed of them, and it can be folded.
+    So whatever is computed of constant ranges can be folded.
     """
     targets = {}
     for node in graph_def.node:
