@@ -44,11 +44,6 @@ class Graph(typing.NamedTuple):
     labels: typing.List[str]
     description: typing.Any
 
-    @property
-    def ends(self):
-        """The GraphDef, its `GraphInput` and its output's name: what it takes to run it."""
-        return self.graph_def, self.graph_input, self.output_name
-
 
 def define(flag_values):
     """Defines the flags, none of which needs to be given."""

@@ -81,7 +81,7 @@ def _label_one(values, graph, path):
     from scripts.inference import labelling
 
     exif.report_rotated([path], graph.graph_input.pixels.exif_rotation)
-    scores = labelling.score(*graph.ends, path)
+    scores = labelling.score(graph.graph_def, graph.graph_input, graph.output_name, path)
     _check_label_count(graph, scores.values)
     print('\nEvaluation time (1-image): %.3fs\n' % scores.seconds)
     best = label_output.best_labels(scores.values, graph.labels, values.top_k)
@@ -95,7 +95,9 @@ def _label_many(values, graph, paths):
     exif.report_rotated(paths, graph.graph_input.pixels.exif_rotation)
     photos = []
     with Progress('Labelling', len(paths), 'photos') as progress:
-        for group, scores, readable in labelling.score_many(*graph.ends, paths):
+        for group, scores, readable in labelling.score_many(
+            graph.graph_def, graph.graph_input, graph.output_name, paths
+        ):
             _check_label_count(graph, scores[0])
             for path, row, good in zip(paths[group], scores, readable):
                 best = label_output.best_labels(row, graph.labels, values.top_k) if good else None

@@ -252,10 +252,11 @@ def _show_mistakes(values, dataset, tested):
         values.how_many_training_steps,
     )
     if values.report:
-        subject = report.subject_of(
+        subject = report.Subject(
             values.output_graph,
             files.read(values.output_graph, 'graph'),
-            (values.image_dir, split_lib.TESTING),
+            values.image_dir,
+            split_lib.TESTING,
             datetime.datetime.now(),
         )
         report.write(values.report, evaluation, subject, curves.read(values.summaries_dir))
