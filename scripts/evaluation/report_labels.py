@@ -19,13 +19,12 @@ def confusion_matrix(evaluation):
     if len(shown) < len(labels):
         note += ' Of %d labels, the %d with the most errors.' % (len(labels), len(shown))
     longest = max(len(labels[index]) for index in shown)
-    head = ''.join('<th scope="col"%s><span>%s</span></th>' % _named(labels[i]) for i in shown)
+    head = ''.join(_heading('col', labels[index]) for index in shown)
     rows = []
     for index in shown:
         total = confusion[index].sum()
         cells = [_cell(confusion[index, other], total, index == other) for other in shown]
-        name = '<th scope="row"%s>%s</th>' % _named(labels[index])
-        rows.append('<tr>%s%s</tr>' % (name, ''.join(cells)))
+        rows.append('<tr>%s%s</tr>' % (_heading('row', labels[index]), ''.join(cells)))
     return (
         '<h2>Confusion matrix</h2>\n<p class="note">%s</p>\n<div class="wide">'
         '<table class="matrix%s" style="--tall: %.1fem">\n'
@@ -84,17 +83,17 @@ def classes(evaluation):
     return markup.table('Classes', '', heads, rows)
 
 
-def _named(label):
-    """Returns an attribute with the whole of a label, which the page may cut, and the label."""
-    return ' title="%s"' % markup.escape(label), markup.escape(label)
+def _heading(scope, label):
+    """Returns the heading of a row or column, with the whole label as title: a page may cut it."""
+    label = markup.escape(label)
+    return '<th scope="%s" title="%s"><span>%s</span></th>' % (scope, label, label)
 
 
 def _cell(count, total, is_right):
     if not count:
         return '<td style="--fraction: 0"></td>'
     fraction = count / total
-    marks = ('right', is_right), ('strong', fraction > 0.55)
-    kinds = ' '.join(mark for mark, wanted in marks if wanted)
+    kinds = ' '.join(['right'] * is_right + ['strong'] * (fraction > 0.55))
     return '<td%s style="--fraction: %.2f" title="%s of the row">%d<small>%s</small></td>' % (
         ' class="%s"' % kinds if kinds else '',
         _LEAST_SHADE + (1 - _LEAST_SHADE) * fraction,

@@ -89,8 +89,8 @@ def by_channel(value, axes, bits):
     return Quantized(integers, scale, lowest, row_scale)
 
 
-def symmetric(value, axes, highest):
-    """Scales each channel so that its greatest absolute value is `highest`, and rounds it.
+def symmetric_scale(value, axes, highest):
+    """Returns what to divide by so that each channel's greatest absolute value is `highest`.
 
     Args:
       value: float array of at least two axes.
@@ -98,13 +98,11 @@ def symmetric(value, axes, highest):
       highest: the greatest integer.
 
     Returns:
-      float64 integers from -highest to highest, and the scale, one value a channel, that restores
-      the floats.
+      float64 array that broadcasts to `value`, one number a channel.
     """
     rows = tuple(axis for axis in range(value.ndim) if axis not in axes)
     greatest = np.abs(value.astype(np.float64)).max(axis=rows, keepdims=True)
-    scale = _positive(greatest) / highest
-    return np.round(value / scale), scale
+    return _positive(greatest) / highest
 
 
 def dequantized(quantized):

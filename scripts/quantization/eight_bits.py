@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build, search
 from scripts.quantization import constants, ranges
+from scripts.quantization.settings import Range
 
 # MIN_COMBINED is the mode whose levels are those of the quantized kernels, and the fastest.
 _MODE = b'MIN_COMBINED'
@@ -83,7 +84,7 @@ class Quantizer:
 
         def make():
             value = self._value(name, transposed)
-            _, scale = constants.symmetric(value, (value.ndim - 1,), _ZERO_LEVEL - 1)
+            scale = constants.symmetric_scale(value, (value.ndim - 1,), _ZERO_LEVEL - 1)
             quantized = constants.diffuse_errors(value / scale, 1 - _ZERO_LEVEL, _ZERO_LEVEL - 1)
             eight = self._add(
                 _scope(name, transposed) + '/channels',
@@ -121,9 +122,9 @@ class Quantizer:
         return self._made[key]
 
     def _quantized(self, tensor, relu):
-        limits = (0.0, 6.0) if relu == 'Relu6' else self._known.get(search.node_name(tensor))
+        limits = Range(0.0, 6.0) if relu == 'Relu6' else self._known.get(search.node_name(tensor))
         if relu == 'Relu' and limits:
-            limits = (0.0, max(limits[1], 0.0))
+            limits = Range(0.0, max(limits.highest, 0.0))
         scope = self._new.unused_scope('%s/%s' % (build.scope_of(tensor), relu or 'eightbit'))
         if limits:
             ends = ranges.add_constant(self._new, scope, *ranges.nudged(*limits))

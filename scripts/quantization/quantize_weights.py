@@ -46,8 +46,9 @@ def _add_restored(new, node, axes, bits):
     value = build.value_of(node)
     if bits > 8:
         # int16, which TensorFlow casts from since long before uint16.
-        integers, scale = constants.symmetric(value, axes, 2 ** (bits - 1) - 1)
-        integers, dtype, steps = integers.astype(np.int16), tf.int16, [('Mul', scale)]
+        scale = constants.symmetric_scale(value, axes, 2 ** (bits - 1) - 1)
+        integers, dtype = np.round(value / scale).astype(np.int16), tf.int16
+        steps = [('Mul', scale)]
     else:
         quantized = constants.by_channel(value, axes, bits)
         integers, dtype = quantized.integers.astype(np.uint8), tf.uint8

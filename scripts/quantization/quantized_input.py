@@ -11,7 +11,7 @@ def quantize_input(graph_def, limits):
 
     Args:
       graph_def: a GraphDef.
-      limits: (lowest, highest), what the 8-bit values 0 and 255 stand for.
+      limits: the `Range` that the 8-bit values 0 to 255 stand for.
     """
     new, fed = build.NewGraph(graph_def), {}
     for node in graph_def.node:

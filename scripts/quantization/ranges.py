@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build, search
+from scripts.quantization.settings import Range
 
 LEVELS = 255
 
@@ -15,21 +16,26 @@ LEVELS = 255
 _SMALLEST = 1e-12
 
 _FAKE_QUANT = ('FakeQuantWithMinMaxVars', 'FakeQuantWithMinMaxArgs')
-_BOUNDED = {'Relu6': (0.0, 6.0), 'Softmax': (0.0, 1.0), 'Sigmoid': (0.0, 1.0), 'Tanh': (-1.0, 1.0)}
+_BOUNDED = {
+    'Relu6': Range(0.0, 6.0),
+    'Softmax': Range(0.0, 1.0),
+    'Sigmoid': Range(0.0, 1.0),
+    'Tanh': Range(-1.0, 1.0),
+}
 _KEEP_RANGE = ('Identity', 'MaxPool', 'AvgPool', 'Reshape', 'Squeeze', 'Relu')
 
 
 def nudged(lowest, highest):
-    """Returns the range nearest to a range that has zero at one of its 256 levels."""
+    """Returns the `Range` nearest to a range that has zero at one of its 256 levels."""
     lowest, highest = min(float(lowest), 0.0), max(float(highest), 0.0)
     highest = max(highest, lowest + _SMALLEST)
     step = (highest - lowest) / LEVELS
     zero = np.round(-lowest / step)
-    return -zero * step, (LEVELS - zero) * step
+    return Range(-zero * step, (LEVELS - zero) * step)
 
 
 def known(graph_def):
-    """Returns a dict from nodes' names to the ranges (lowest, highest) that values cannot leave.
+    """Returns a dict from nodes' names to the `Range`s that values cannot leave.
 
     Nodes of which nothing is known are not in it.
 
@@ -42,7 +48,7 @@ def known(graph_def):
         if node.op in _KEEP_RANGE and node.input:
             limits = found.get(search.node_name(node.input[0]))
             if limits and node.op == 'Relu':
-                limits = (0.0, max(limits[1], 0.0))
+                limits = Range(0.0, max(limits.highest, 0.0))
         if limits:
             found[node.name] = limits
     return found
@@ -131,7 +137,7 @@ def set_constant(graph_def, chosen):
     Args:
       graph_def: a GraphDef.
       chosen: dict from the name of a node that quantizes (see `dynamic`) to its
-        (lowest, highest).
+        `Range`.
 
     Returns:
       A new GraphDef; what computed the old ranges is still in it.
