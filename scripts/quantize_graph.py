@@ -44,7 +44,7 @@ def _define_flags():
     yes_or_no(
         'strip_redundant_quantization',
         True,
-        'With eightbit: take out steps from 8 bits to float and straight back.',
+        'With eightbit: remove steps from 8 bits to float and straight back.',
     )
     yes_or_no('quantized_input', False, 'Let the graph be fed 8-bit values instead of floats.')
     number('quantized_input_min', 0, 'What the 8-bit input 0 stands for.')
@@ -52,7 +52,7 @@ def _define_flags():
     number(
         'quantized_fallback_min',
         None,
-        'With eightbit: the lower end of ranges that are otherwise taken as the graph runs.',
+        'With eightbit: the lower end of ranges that are dynamic otherwise.',
     )
     number('quantized_fallback_max', None, 'The upper end of these ranges.')
     text(
@@ -64,8 +64,8 @@ def _define_flags():
     text(
         'calibration_images',
         '',
-        'With eightbit: a folder of photos to take ranges from, in place of taking them each '
-        'time that the graph runs. Sub-folders count.',
+        'With eightbit: a folder of photos to calibrate ranges on, in place of dynamic ranges. '
+        'Sub-folders count.',
     )
 
 
@@ -93,7 +93,7 @@ def main(values, arguments):
 
     before = graph_files.parse(graph_data, values.input)
     checks.check_graph(before, settings.output_names)
-    trial = comparison.tried(before, settings, dims)
+    trial = comparison.run_trial(before, settings, dims)
     calibration = _calibration(before, photos) if photos else None
     after = modes.quantize(before, settings, calibration)
     differences = comparison.differences(trial, after, settings.output_names)
@@ -109,7 +109,7 @@ def main(values, arguments):
             '%s: on random input the two are %.3g apart at most, of values up to %.3g'
             % (command.printable(each.name), each.greatest, each.scale)
         )
-    for line in comparison.unexplained(differences, settings):
+    for line in comparison.unexpected(differences, settings):
         _LOG.warning('%s', line)
     _LOG.info('The quantized graph is %s.', values.output)
 

@@ -27,7 +27,7 @@ flags.DEFINE_string(
     'held_out_dir',
     '',
     'Folder that gets photos outside the data set, <kind>_<number>.jpg; '
-    'none are drawn where it is not given.',
+    'without it, none are drawn.',
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
