@@ -85,9 +85,8 @@ def cut(backbone, boundary):
       UserError: there is no such node, or the shape of what it gives is not known.
     """
     node = search.require_node(backbone.graph_def, boundary, [backbone.boundary])
-    with tf.Graph().as_default() as graph:
-        import_network(backbone)
-        shape = graph.get_tensor_by_name(node.name + ':0').shape
+    with tf.Graph().as_default():
+        shape = _import(backbone, node.name, {}).shape
     if not shape.ndims or not shape[1:].is_fully_defined():
         raise UserError(
             'the node %s gives values of shape %s, expected a batch of one known shape: choose '
@@ -96,20 +95,22 @@ def cut(backbone, boundary):
     return backbone._replace(boundary=node.name, shape=tuple(shape.as_list()[1:]))
 
 
-def import_network(backbone, replaced=None):
+def import_network(backbone, replaced):
     """Adds the whole network of a backbone to the current graph, for batches of any size.
 
     Args:
       backbone: a `Backbone`.
-      replaced: a dict from the names of nodes to the tensors that take the place of their
-        outputs, or None.
+      replaced: a dict from the names of nodes to the tensors that take the place of their outputs.
+
+    Returns:
+      The bottleneck tensor, float32 `[batch, length]`.
 
     Raises:
-      UserError: TensorFlow cannot load it.
+      UserError: TensorFlow cannot load it, or its bottlenecks have another length.
     """
-    graph_def = rewrite.allow_any_batch(backbone.graph_def, backbone.network.input_name)
-    input_map = {name + ':0': tensor for name, tensor in (replaced or {}).items()}
-    import_graph(graph_def, input_map=input_map)
+    network = backbone.network
+    tensor = _import(backbone, network.bottleneck_name, replaced)
+    return _of_shape(network, tensor, (network.bottleneck_length,))
 
 
 def import_into_graph(backbone, pixels_tensor=None):
@@ -127,24 +128,26 @@ def import_into_graph(backbone, pixels_tensor=None):
       UserError: TensorFlow cannot load it, or its features have another shape.
     """
     replaced = {} if pixels_tensor is None else {backbone.network.input_name: pixels_tensor}
-    import_network(backbone, replaced)
-    return features_tensor(backbone, tf.get_default_graph())
+    tensor = _import(backbone, backbone.boundary, replaced)
+    return _of_shape(backbone.network, tensor, backbone.shape)
 
 
-def features_tensor(backbone, graph):
-    """Returns the features tensor, float32 `[batch] + shape`, of a backbone that `graph` holds.
+def _import(backbone, name, replaced):
+    """Adds the network; returns the tensor that the node `name` gives, or that takes its place."""
+    graph_def = rewrite.allow_any_batch(backbone.graph_def, backbone.network.input_name)
+    input_map = {node + ':0': tensor for node, tensor in replaced.items()}
+    (tensor,) = import_graph(graph_def, [name + ':0'], input_map)
+    return tensor
 
-    Raises:
-      UserError: it has another shape.
-    """
-    tensor = graph.get_tensor_by_name(backbone.boundary + ':0')
+
+def _of_shape(network, tensor, shape):
+    """Returns a tensor whose shape is made known; raises UserError where it has another one."""
     try:
-        tensor.set_shape((None,) + backbone.shape)
+        tensor.set_shape((None,) + shape)
     except ValueError:
         raise UserError(
             'the graph of %s gives features of shape %s at %s, expected %s for each photo: it is '
-            'another network'
-            % (backbone.network.name, tensor.shape, backbone.boundary, list(backbone.shape))
+            'another network' % (network.name, tensor.shape, tensor.op.name, list(shape))
         )
     return tensor
 

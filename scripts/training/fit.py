@@ -139,7 +139,7 @@ class _Run:
             # What an earlier run wrote after its last checkpoint is written again.
             writer.begin_again(begin)
         elif name == 'train':
-            writer.add_graph(self._model.graph)
+            writer.add_graph(self._model.graph_def(add_shapes=True))
         return writer
 
     def train(self, batches):

@@ -13,9 +13,9 @@ from scripts.networks import backbone as backbone_lib
 from scripts.training import head as head_lib
 from scripts.training import tail
 
-# Where the variables of the tail stand in the training graph; a frozen graph has them in their
-# constants' places.
-_TAIL_SCOPE = 'tail/'
+# The names of what stands only in the training graph: what features are fed to, in the boundary's
+# place, and before the names of the constants whose places the tail's variables take.
+_FED, _TAIL_SCOPE = 'fed_features', 'trained_tail/'
 
 
 class Result(typing.NamedTuple):
@@ -52,9 +52,13 @@ class Model:
         graph = tf.Graph()
         with graph.as_default():
             tf.set_random_seed(settings.random_seed)
-            self._tail = _add_tail(backbone)
-            self._features = backbone_lib.features_tensor(backbone, graph)
-            bottleneck = graph.get_tensor_by_name(backbone.network.bottleneck_name + ':0')
+            # A placeholder, for to feed the boundary itself is not enough: what TensorFlow's
+            # optimizer makes of a gradient may wait for that node to have run.
+            self._features = tf.placeholder(tf.float32, (None,) + backbone.shape, name=_FED)
+            self._tail = _tail_variables(backbone)
+            replaced = {name: variable.value() for name, variable in self._tail.items()}
+            replaced[backbone.boundary] = self._features
+            bottleneck = backbone_lib.import_network(backbone, replaced)
             self._head = head_lib.add(bottleneck, label_count, settings)
             self._variables = {each.op.name: each for each in tf.global_variables()}
             initializer = tf.global_variables_initializer()
@@ -71,11 +75,6 @@ class Model:
 
     def __exit__(self, *_):
         self._session.close()
-
-    @property
-    def graph(self):
-        """The tf.Graph."""
-        return self._session.graph
 
     def train(self, step, batch, summarize):
         """Trains one step.
@@ -120,6 +119,18 @@ class Model:
         for name, variable in self._variables.items():
             variable.load(values[name], self._session)
 
+    def graph_def(self, add_shapes=False):
+        """Returns the network, from its fed node on, and what is trained, as a GraphDef."""
+        graph_def = self._session.graph.as_graph_def(add_shapes=add_shapes)
+        result = tf.GraphDef(versions=graph_def.versions)
+        for node in graph_def.node:
+            if node.name != _FED:
+                inputs = [self._backbone.boundary if each == _FED else each for each in node.input]
+                del node.input[:]
+                node.input.extend(inputs)
+                result.node.add().CopyFrom(node)
+        return result
+
     def frozen_graph(self, test=None):
         """Returns the network and the head as trained so far, as one GraphDef of constants.
 
@@ -132,7 +143,7 @@ class Model:
           test: the `description.Test` that the description tells, or None.
         """
         frozen = tf.graph_util.convert_variables_to_constants(
-            self._session, self.graph.as_graph_def(), [self._output_name]
+            self._session, self.graph_def(), [self._output_name]
         )
         original = search.nodes_by_name(self._backbone.graph_def)
         constants = {each.op.name: name for name, each in self._tail.items()}
@@ -150,23 +161,15 @@ class Model:
         return result
 
 
-def _add_tail(backbone):
-    """Adds the network of a backbone to the current graph, with the tail's constants as variables.
-
-    Returns:
-      A dict from a constant's name to its variable.
-    """
+def _tail_variables(backbone):
+    """Returns a dict from the name of each constant of the tail to a variable of its value."""
     nodes = search.nodes_by_name(backbone.graph_def)
-    variables = {
+    return {
         name: tf.Variable(
             tf.make_ndarray(nodes[name].attr['value'].tensor), name=_TAIL_SCOPE + name
         )
         for name in tail.trained_constants(backbone)
     }
-    backbone_lib.import_network(
-        backbone, {name: variable.value() for name, variable in variables.items()}
-    )
-    return variables
 
 
 def check_final_tensor_name(backbone, name):
