@@ -14,7 +14,7 @@ import logging
 import os
 
 from scripts import graph_flags
-from scripts.common import command, files
+from scripts.common import command, files, output_checks
 from scripts.common.command import flags
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
@@ -117,7 +117,7 @@ def main(values, arguments):
     _check_comparable(graphs)
     dataset = _dataset(values, graphs[0])
     photos = selection.photos_of(dataset, values.category, graphs[0].labels)
-    files.check_distinct(
+    output_checks.check_distinct(
         [('--report', values.report), ('--predictions', values.predictions)],
         [('the graph', path) for path in paths]
         + [('--labels', values.labels)]
@@ -166,7 +166,7 @@ def _check_flags(values, paths):
             raise UserError('--%s is empty: expected the name of a file to write' % name)
         if len(paths) > 1:
             raise UserError('--%s is about one graph, found %d: give one' % (name, len(paths)))
-        files.check_writable(path)
+        output_checks.check_writable(path)
     if values.summaries_dir and values.report is None:
         raise UserError('--summaries_dir is for learning curves in the report: add --report=FILE')
 

@@ -8,7 +8,7 @@ Then run the command that it prints, and open the page that TensorBoard names.
 import logging
 import shlex
 
-from scripts.common import command, files
+from scripts.common import command, files, output_checks
 from scripts.common.command import flags
 from scripts.common.errors import UserError
 from scripts.training import summaries
@@ -31,7 +31,7 @@ def main(values, arguments):
             '--logdir is not set: give the folder to write to, as in graph_pb2tb LOGDIR GRAPH'
         )
     graph_data = files.read(values.graph, 'graph')
-    files.check_folder_writable(values.logdir)
+    output_checks.check_folder_writable(values.logdir)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.

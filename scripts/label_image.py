@@ -12,7 +12,7 @@ that is given always wins. Several photos, folders and globs are labelled in one
 import sys
 
 from scripts import graph_flags
-from scripts.common import command, files
+from scripts.common import command, files, output_checks
 from scripts.common.command import flags
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
@@ -61,10 +61,10 @@ def main(values, arguments):
     paths = finding.image_paths(arguments + (values.image if given else []))
     graph_data = files.read(values.graph, 'graph')
     if values.output:
-        files.check_writable(values.output)
+        output_checks.check_writable(values.output)
         inputs = [('--graph', values.graph), ('--labels', values.labels)]
         inputs += [('the photo', path) for path in paths]
-        files.check_distinct([('--output', values.output)], inputs)
+        output_checks.check_distinct([('--output', values.output)], inputs)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.

@@ -11,7 +11,7 @@ values; round and quantize are float graphs that show what 8 bits, or fewer, wou
 import logging
 import re
 
-from scripts.common import command, files
+from scripts.common import command, files, output_checks
 from scripts.common.command import flags
 from scripts.common.errors import UserError
 from scripts.dataset import finding
@@ -77,11 +77,11 @@ def main(values, arguments):
     command.refuse_arguments(arguments)
     settings = _settings(values)
     dims = _dims(values)
-    files.check_writable(values.output)
+    output_checks.check_writable(values.output)
     photos = []
     if values.calibration_images:
         photos = finding.image_paths([values.calibration_images])
-    files.check_distinct(
+    output_checks.check_distinct(
         [('--output', values.output)],
         [('--input', values.input)] + [('the photo', path) for path in photos],
     )

@@ -17,7 +17,7 @@ import random
 import re
 import shlex
 
-from scripts.common import command, files
+from scripts.common import command, encodings, files, output_checks
 from scripts.common.command import flags
 from scripts.common.errors import UserError
 from scripts.dataset import extensions
@@ -327,24 +327,24 @@ def _check_outputs(settings, values, dataset):
     outputs = _outputs(settings, values.report)
     for name, path in outputs:
         if path:
-            files.check_writable(path)
+            output_checks.check_writable(path)
         elif name in ('--output_graph', '--output_labels'):
             raise UserError('%s is empty: expected the name of a file to write' % name)
     labels_lib.check_replaceable(_lite_labels(settings), dataset.labels)
     network = os.path.join(settings.model_dir, settings.network.graph_file)
-    files.check_distinct(
+    output_checks.check_distinct(
         outputs,
         [('the pretrained graph', network)]
         + [('the photo', photo.path) for photo in dataset.photos],
     )
-    files.check_folder_writable(settings.training.summaries_dir)
-    files.for_tensorflow(settings.training.summaries_dir)
+    output_checks.check_folder_writable(settings.training.summaries_dir)
+    encodings.for_tensorflow(settings.training.summaries_dir)
     summaries.check_dir(settings.training.summaries_dir)
     summaries.check_outside(
         settings.training.summaries_dir, _folders(settings, values.image_dir) + outputs
     )
     if settings.training.intermediate_store_frequency:
-        files.check_folder_writable(settings.training.intermediate_output_graphs_dir)
+        output_checks.check_folder_writable(settings.training.intermediate_output_graphs_dir)
 
 
 def _outputs(settings, report):

@@ -20,7 +20,7 @@ import tempfile
 import traceback
 import warnings
 
-from scripts.common import files, packages
+from scripts.common import limits, packages
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 
@@ -35,14 +35,6 @@ INTERRUPTED = 128 + signal.SIGINT  # What a shell reports for a program that Ctr
 _TOLD = 71
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
 _CRASHES |= {getattr(signal, 'SIGBUS', signal.SIGSEGV)}  # Windows has none.
-
-# TensorFlow alone takes 1.5 GB. Where less than this may be mapped, and what was to be done cannot
-# be, it breaks in ever new ways.
-_TIGHT_MEMORY = 4 << 30
-_NO_MEMORY = re.compile(
-    r'bad_alloc|out of memory|OOM|annot allocate|failed to map|mmap error|Memory allocation'
-    r'|Resource temporarily unavailable'
-)
 
 _LOG_LEVEL, _ERRORS_ONLY = 'TF_CPP_MIN_LOG_LEVEL', '3'
 _LAST_BYTES = 500
@@ -151,7 +143,7 @@ def watch(child, asides=None):
     elif number not in _CRASHES:
         why = 'another program ended it, or a limit of the system (ulimit)'
     else:
-        why = _why_memory(last_words)
+        why = limits.explain_memory(last_words)
         why = why or 'TensorFlow crashed; a graph or a photo is damaged, or made to crash it'
     name = signal.Signals(number).name
     return _fail(_name(sys.argv), 'stopped by %s: %s%s' % (name, why, last_words))
@@ -166,31 +158,12 @@ def _status_of_exit(status, stop, asides):
     if asides is None or status in (SUCCESS, INTERRUPTED):
         return status
     last_words = _last_words(asides)
-    why = _why_memory(last_words)
+    why = limits.explain_memory(last_words)
     return _fail(
         _name(sys.argv),
         'ended with status %d in the midst of its work%s%s'
         % (status, ': ' + why if why else '', last_words),
     )
-
-
-def _why_memory(said='', error=None):
-    """Returns words on memory where that has most likely run out, or None.
-
-    Args:
-      said: what libraries wrote last.
-      error: the exception that ended the work.
-    """
-    limit = files.memory_limit()
-    is_certain = isinstance(error, MemoryError) or _NO_MEMORY.search('%s %s' % (said, error))
-    if not is_certain and limit > _TIGHT_MEMORY:
-        return None
-    words = 'memory ran out' if is_certain else 'memory ran out, most likely'
-    if limit < float('inf'):
-        words += ': %s MB are allowed (ulimit -v); allow more' % format(limit // 10**6, ',')
-    if error is not None and str(error):
-        words += ' (%s: %s)' % (type(error).__name__, error)
-    return words
 
 
 def _wait(child):
@@ -288,7 +261,7 @@ def execute(main, flag_values, argv):
         _tell_of_the_stop(name)
         return INTERRUPTED
     except Exception as error:
-        why = None if isinstance(error, OSError) else _why_memory(error=error)
+        why = None if isinstance(error, OSError) else limits.explain_memory(error=error)
         if why is None:
             raise
         return _fail(name, why)
@@ -356,7 +329,7 @@ def fill_by_place(values, arguments, names):
 
 def _show_uncaught(kind, error, trace):
     """Is Python's hook for exceptions while a command's modules are imported."""
-    why = _why_memory(error=error) if issubclass(kind, Exception) else None
+    why = limits.explain_memory(error=error) if issubclass(kind, Exception) else None
     if why is None:
         sys.__excepthook__(kind, error, trace)
     else:

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.lite.python.convert import ConverterError
 
-from scripts.common import files
+from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 from scripts.graphs import rewrite, search, versions
 from scripts.graphs.importing import import_graph
@@ -102,7 +102,7 @@ def _saved_model(graph, signature):
 
 def check_saved_model_dir(folder):
     """Raises UserError unless a SavedModel may be written at `folder`, in place of one at most."""
-    files.check_folder_writable(folder)
+    output_checks.check_folder_writable(folder)
     for place, _, names in os.walk(folder):
         for name in names:
             if name != _SAVED_MODEL and not name.startswith('.'):

@@ -11,7 +11,7 @@ import io
 import multiprocessing
 import os
 
-from scripts.common import command, files
+from scripts.common import command, files, output_checks
 from scripts.common.command import flags
 from scripts.common.errors import UserError
 from scripts.sample import flowers
@@ -90,7 +90,7 @@ def main(values, arguments):
             'give it a place outside' % values.held_out_dir
         )
     for folder in folders:
-        files.check_folder_writable(folder)
+        output_checks.check_folder_writable(folder)
     wanted = jobs(values)
     with multiprocessing.Pool() as pool:
         drawn = sum(pool.imap_unordered(write_photo, wanted, chunksize=8))

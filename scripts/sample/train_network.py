@@ -6,7 +6,7 @@ No flower is among the things, so that retraining on the demo's flowers is hones
   python -m scripts.sample.train_network --random_weights --output_graph=/tmp/random_graph.pb
 """
 
-from scripts.common import command, files
+from scripts.common import command, output_checks
 from scripts.common.command import flags
 from scripts.common.errors import UserError
 
@@ -44,7 +44,7 @@ def main(values, arguments):
     command.refuse_arguments(arguments)
     if not values.output_graph:
         raise UserError('--output_graph is missing: say where to write the frozen graph')
-    files.check_writable(values.output_graph)
+    output_checks.check_writable(values.output_graph)
     # Late: checks and --help answer without TensorFlow.
     from scripts.graphs import graph_files
     from scripts.sample import training

@@ -13,7 +13,7 @@ import time
 import pytest
 from absl import flags
 
-from scripts.common import command, files
+from scripts.common import command, limits
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from tests import pictures
@@ -218,7 +218,7 @@ def test_memory_that_ran_out_is_one_line(flag_values, capsys, monkeypatch):
 
     assert command.execute(main, flag_values, ['name']) == 1
     assert capsys.readouterr().err == 'name: error: memory ran out\n'
-    monkeypatch.setattr(files, 'memory_limit', lambda: 10**9)
+    monkeypatch.setattr(limits, 'memory_limit', lambda: 10**9)
     assert command.execute(main, flag_values, ['name']) == 1
     assert capsys.readouterr().err == (
         'name: error: memory ran out: 1,000 MB are allowed (ulimit -v); allow more\n'
@@ -228,7 +228,7 @@ def test_memory_that_ran_out_is_one_line(flag_values, capsys, monkeypatch):
         'name: error: memory ran out, most likely: 1,000 MB are allowed (ulimit -v); allow more '
         '(SystemError: error return without exception set)\n'
     )
-    monkeypatch.setattr(files, 'memory_limit', lambda: 10**11)
+    monkeypatch.setattr(limits, 'memory_limit', lambda: 10**11)
     with pytest.raises(SystemError):
         command.execute(broken, flag_values, ['name'])
 
@@ -486,7 +486,7 @@ def test_what_is_registered_for_the_end_is_done(tmp_path):
     program.write_text(
         'import atexit, multiprocessing\n'
         'from absl import flags\n'
-        'from scripts import command\n'
+        'from scripts.common import command\n'
         'def main(values, arguments):\n'
         '    global lock\n'
         '    lock = multiprocessing.get_context("spawn").RLock()\n'
@@ -509,7 +509,7 @@ def program(tmp_path):
     path.write_text(
         'import logging, os\n'
         'from absl import flags\n'
-        'from scripts import command\n'
+        'from scripts.common import command\n'
         'from scripts.common.errors import UserError\n'
         'def main(values, arguments):\n'
         '    log = logging.getLogger("scripts.name")\n'
