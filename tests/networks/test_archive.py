@@ -112,7 +112,7 @@ def test_all_of_a_file_is_not_taken_for_the_rest_of_it(tmp_path, status, begin):
 
 
 def test_a_disk_without_room_is_told_before_the_download(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive.files, 'free_bytes', lambda folder: 3 * len(ARCHIVE) - 1)
+    monkeypatch.setattr(archive.limits, 'free_bytes', lambda folder: 3 * len(ARCHIVE) - 1)
     with serving([whole(ARCHIVE)]), pytest.raises(UserError, match='make room or choose another'):
         pretrained.load(KNOWN, str(tmp_path))
 
