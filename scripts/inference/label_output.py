@@ -6,7 +6,7 @@ import json
 import typing
 
 from scripts.common import encodings
-from scripts.common.command import printable
+from scripts.common.printing import printable
 
 TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
 

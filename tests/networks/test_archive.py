@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from scripts.common import files
+from scripts.common import locking
 from scripts.common.errors import UserError
 from scripts.networks import archive, registry
 from scripts.networks import backbone as pretrained
@@ -244,7 +244,7 @@ def test_names_of_any_letters_are_unpacked_without_a_locale(tmp_path, kind):
 
 def test_a_download_renames_no_file_that_is_open_where_that_cannot_be(tmp_path, monkeypatch):
     """As on Windows, which has no fcntl either."""
-    monkeypatch.setattr(files, 'fcntl', None)
+    monkeypatch.setattr(locking, 'AVAILABLE', False)
 
     def checked(function):
         def call(path, *more):
