@@ -47,6 +47,9 @@ class Settings(typing.NamedTuple):
     allow_tensorrt_engines: bool = False
 
 
+AS_DESCRIBED = Settings()
+
+
 class Graph(typing.NamedTuple):
     """A graph, and how to run it.
 
@@ -73,7 +76,7 @@ def check(settings):
         raise UserError('--input_std=0: pixels are divided by it; expected a number such as 127.5')
 
 
-def read(path, data, settings=Settings()):  # noqa: B008 - it is immutable.
+def read(path, data, settings=AS_DESCRIBED):
     """Returns the `Graph` in a file; warns where settings or labels contradict what it says.
 
     Args:
@@ -100,7 +103,7 @@ def read(path, data, settings=Settings()):  # noqa: B008 - it is immutable.
     return Graph(path, data, graph_def, graph_input, output_name, labels, description)
 
 
-def input_of(graph_def, description, settings=Settings()):  # noqa: B008 - it is immutable.
+def input_of(graph_def, description, settings=AS_DESCRIBED):
     """Returns the `GraphInput` of a graph; warns of a guess, and of settings that contradict it.
 
     Args:

@@ -1,8 +1,11 @@
 """How a command ends, whatever ends it, and how it is stopped."""
 
 import faulthandler
+import json
 import logging
 import os
+import pstats
+import re
 import resource
 import signal
 import subprocess
@@ -14,6 +17,7 @@ import pytest
 from absl import flags
 
 from scripts.common import command, process
+from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from tests import pictures
 from tests.conftest import REPOSITORY
@@ -300,3 +304,101 @@ def test_what_is_registered_for_the_end_is_done(tmp_path):
         stderr=subprocess.PIPE,
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, b'the end\n', b'')
+
+
+@pytest.fixture
+def count_ops(tmp_path):
+    """Runs Python on count_ops in one of its tools, without the watcher; returns how it ended."""
+    graph = graphs.by_colour(str(tmp_path / 'graph.pb'))
+
+    def run(*tool, commands=''):
+        return subprocess.run(
+            [sys.executable, *tool, os.path.join('scripts', 'count_ops.py'), graph],
+            cwd=REPOSITORY,
+            env=dict(os.environ, RETRAIN_NO_WATCHER='1'),
+            input=commands,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            timeout=300,
+        )
+
+    return run
+
+
+def test_a_profiler_sees_the_work(count_ops, tmp_path):
+    path = str(tmp_path / 'profile')
+    ended = count_ops('-m', 'cProfile', '-o', path)
+    assert ended.returncode == 0 and int(ended.stdout) > 0
+    seen = {(os.path.basename(file), name) for file, _, name in pstats.Stats(path).stats}
+    # From Python 3.12 on, cProfile misses functions in which TensorFlow is imported.
+    assert {('files.py', 'read'), ('validation.py', 'check_structure')} <= seen
+
+
+def test_a_debugger_stops_in_the_work(count_ops):
+    ended = count_ops(
+        '-m',
+        'pdb',
+        commands='import scripts.graphs.graph_files\n'
+        'break scripts.graphs.graph_files.parse\n'
+        'continue\n'
+        'where\n'
+        "p 'at', origin\n"
+        'clear 1\n'
+        'continue\n'
+        'quit\n',
+    )
+    assert "('at', '" in ended.stdout and 'count_ops.py' in ended.stdout
+    assert re.search(r'^\(Pdb\) \d+$', ended.stdout, re.MULTILINE)
+
+
+# What coverage does, which no environment of ours has: it traces, and saves what it saw by atexit.
+COVERAGE = """
+import atexit, json, runpy, sys
+
+seen = set()
+def trace(frame, event, argument):
+    seen.add((frame.f_code.co_filename.rpartition('/')[2], frame.f_code.co_name))
+def save():
+    with open(output, 'w') as file:
+        json.dump(sorted(seen), file)
+_, output, *sys.argv = sys.argv
+sys.path[0] = sys.argv[0].rpartition('/')[0]
+atexit.register(save)
+sys.settrace(trace)
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+def test_coverage_sees_the_work(count_ops, tmp_path):
+    (tmp_path / 'coverage.py').write_text(COVERAGE)
+    output = tmp_path / 'seen.json'
+    ended = count_ops(str(tmp_path / 'coverage.py'), str(output))
+    assert ended.returncode == 0 and int(ended.stdout) > 0
+    seen = json.loads(output.read_text())
+    assert ['count_ops.py', 'main'] in seen and ['graph_files.py', 'parse'] in seen
+
+
+@pytest.mark.parametrize('value, watched', [('1', False), ('', True), ('0', True)])
+def test_a_variable_switches_the_watcher_off(capfd, monkeypatch, value, watched):
+    monkeypatch.setenv('RETRAIN_NO_WATCHER', value)
+    child = in_child(lambda *_: print(os.getpid()))
+    assert status_of(child) == 0
+    assert (int(capfd.readouterr().out) != child) == watched
+
+
+def test_without_the_watcher_a_command_ends_as_with_it(capfd, monkeypatch):
+    monkeypatch.setenv('RETRAIN_NO_WATCHER', '1')
+
+    def stopped(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        work_for_a_minute()
+
+    def wrong(*_):
+        print('caf\udcc3\udca9')
+        raise UserError('found this, expected that')
+
+    assert status_of(in_child(stopped)) == 130
+    assert capfd.readouterr().err == STOPPED
+    assert status_of(in_child(wrong)) == 1
+    assert capfd.readouterr() == ('caf\u00e9\n', 'name: error: found this, expected that\n')
