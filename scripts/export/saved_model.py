@@ -5,7 +5,7 @@ import os
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from scripts.common import files
+from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 from scripts.graphs import rewrite
 from scripts.graphs.importing import import_graph
@@ -77,7 +77,7 @@ def _saved_model(graph, signature):
 
 def check_dir(folder):
     """Raises UserError unless a SavedModel may be written at `folder`, in place of one at most."""
-    files.check_folder_writable(folder)
+    output_checks.check_folder_writable(folder)
     for place, _, names in os.walk(folder):
         for name in names:
             if name != _SAVED_MODEL and not name.startswith('.'):
