@@ -114,21 +114,24 @@ def main(values, arguments):
         for graph in graphs
     ]
     if len(graphs) > 1:
-        compared = [
-            text.Compared(
-                graph.path,
-                evaluation,
-                len(graph.data),
-                evaluating.milliseconds_a_photo(
-                    graph.graph_def, graph.graph_input, graph.output_name
-                ),
-            )
-            for graph, evaluation in zip(graphs, evaluations)
-        ]
-        print('\n'.join(text.comparison(compared) + ['', counted]))
+        print('\n'.join(text.comparison(_compared(graphs, evaluations)) + ['', counted]))
         return
     print('\n'.join(text.summary(evaluations[0], counted, values.top_k)))
     _write_files(values, dataset.image_dir, graphs[0], evaluations[0], curves)
+
+
+def _compared(graphs, evaluations):
+    from scripts.evaluation import evaluating
+
+    return [
+        text.Compared(
+            graph.path,
+            evaluation,
+            len(graph.data),
+            evaluating.milliseconds_a_photo(graph.graph_def, graph.graph_input, graph.output_name),
+        )
+        for graph, evaluation in zip(graphs, evaluations)
+    ]
 
 
 def _graph_paths(values, arguments):
@@ -253,8 +256,8 @@ def _write_files(values, image_dir, graph, evaluation, curves):
         predictions.write(values.predictions, evaluation)
         _LOG.info('\nThe scores of every photo are in %s', values.predictions)
     if values.report is not None:
-        subject = report.subject_of(
-            graph.path, graph.data, (image_dir, values.category), datetime.datetime.now()
+        subject = report.Subject(
+            graph.path, graph.data, image_dir, values.category, datetime.datetime.now()
         )
         report.write(values.report, evaluation, subject, curves, values.top_k)
         _LOG.info('\nThe report is %s', values.report)

@@ -108,22 +108,14 @@ def _settings(values):
         if not values[name].value:
             raise UserError('--%s is not set: give the name of a graph file' % name)
     _check_bits(values.mode, values.bitdepth)
-    fallback = (values.quantized_fallback_min, values.quantized_fallback_max)
-    if (fallback[0] is None) != (fallback[1] is None):
-        raise UserError(
-            '--quantized_fallback_min and --quantized_fallback_max go together: give both or none'
-        )
-    pairs = [('quantized_input', (values.quantized_input_min, values.quantized_input_max))]
-    if fallback[0] is not None:
-        pairs.append(('quantized_fallback', fallback))
-    for name, ends in pairs:
-        _check_range(name, *ends)
+    quantized_input = _range(values, 'quantized_input')
+    fallback = _range(values, 'quantized_fallback')
     for name in ('calibration_images', 'quantized_fallback_min'):
         if values[name].present and values.mode != settings_lib.EIGHTBIT:
             raise UserError(
                 '--%s goes with --mode=eightbit only, found --mode=%s' % (name, values.mode)
             )
-    if values.calibration_images and fallback[0] is not None:
+    if values.calibration_images and fallback:
         raise UserError(
             '--calibration_images and --quantized_fallback_min both give the ranges: leave one out'
         )
@@ -132,8 +124,8 @@ def _settings(values):
         bitdepth=values.bitdepth,
         output_names=_names(values.output_node_names),
         strip_redundant=values.strip_redundant_quantization,
-        quantized_input=pairs[0][1] if values.quantized_input else None,
-        fallback=fallback if fallback[0] is not None else None,
+        quantized_input=quantized_input if values.quantized_input else None,
+        fallback=fallback,
     )
 
 
@@ -142,7 +134,13 @@ def _names(text):
     return [name for name in names if name]
 
 
-def _check_range(name, low, high):
+def _range(values, name):
+    """Returns the `Range` from --NAME_min to --NAME_max, or None where neither is set."""
+    low, high = values[name + '_min'].value, values[name + '_max'].value
+    if (low is None) != (high is None):
+        raise UserError('--%s_min and --%s_max go together: set both or none' % (name, name))
+    if low is None:
+        return None
     if not low < high:
         raise UserError(
             '--%s_min=%g and --%s_max=%g: expected the first to be smaller'
@@ -153,6 +151,7 @@ def _check_range(name, low, high):
             '--%s_min=%g and --%s_max=%g: expected numbers from -%g to %g, whose range float32 can '
             'hold' % (name, low, name, high, _MOST, _MOST)
         )
+    return settings_lib.Range(low, high)
 
 
 def _check_bits(mode, bits):

@@ -252,10 +252,11 @@ def _write_report(values, evaluation):
 
     if not values.report:
         return
-    subject = report.subject_of(
+    subject = report.Subject(
         values.output_graph,
         files.read(values.output_graph, 'graph'),
-        (values.image_dir, split_lib.TESTING),
+        values.image_dir,
+        split_lib.TESTING,
         datetime.datetime.now(),
     )
     learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None

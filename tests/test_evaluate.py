@@ -187,9 +187,9 @@ def test_unreadable_photos_are_left_out_and_counted(in_process, flags, photo_dir
     report = str(tmp_path / 'report.html')
     ended = in_process(evaluate, *flags(image_dir=folder, report=report))
     assert ended.status == 0
-    assert '1 of 72 photos cannot be read and are left out' in ended.err
+    assert '1 of 72 photos are unreadable and left out' in ended.err
     assert re.search(r'macro average.* 71\n', ended.out)
-    assert '1 that cannot be read' in page_at(report).text
+    assert '1 unreadable' in page_at(report).text
 
 
 def test_the_report_shows_photos_as_the_graph_saw_them(in_process, flags, photo_dir, tmp_path):
@@ -239,18 +239,18 @@ def test_the_report_has_its_parts_and_nothing_from_outside(in_process, flags, tm
             assert attributes.get(name, 'data:').startswith('data:')
 
 
-def test_the_surest_mistakes_come_first_on_the_page(in_process, flags, tmp_path):
+def test_the_highest_losses_come_first_on_the_page(in_process, flags, tmp_path):
     graph = graphs.by_colour(str(tmp_path / 'unsure.pb'), factor=2.0, bias=(0.3, 0.1, 1.2))
     report = str(tmp_path / 'report.html')
     assert in_process(evaluate, *flags(graph=graph, report=report)).status == 0
     with open(report, encoding='utf-8') as file:
-        section = file.read().partition('<ul class="mistakes">')[2].partition('</ul>')[0]
+        section = file.read().partition('<ul class="losses">')[2].partition('</ul>')[0]
     shown = re.findall(
-        r'predicted label">(.*?)</dt><dd>([\d.]+)%.*?true label">(.*?)</dt>', section
+        r'predicted label">(.*?)</dt>.*?true label">(.*?)</dt><dd>([\d.]+)%', section
     )
-    scores = [float(score) for _, score, _ in shown]
-    assert len(set(scores)) > 3 and scores == sorted(scores, reverse=True)
-    assert all(predicted != true for predicted, _, true in shown)
+    scores = [float(score) for _, _, score in shown]
+    assert len(set(scores)) > 3 and scores == sorted(scores)
+    assert all(predicted != true for predicted, true, _ in shown)
 
 
 def test_names_are_escaped(in_process, flags, photo_dir, tmp_path):
@@ -279,7 +279,7 @@ def test_curves_are_read_back_and_of_a_step_the_last_counts(tmp_path, warnings_o
     path = tmp_path / 'train' / name
     path.write_bytes(path.read_bytes()[:-3])
     (warning,) = warnings_of(lambda: curves_lib.read(str(tmp_path)))
-    assert 'is damaged, the curves end there' in warning
+    assert 'is corrupt; the curves end there' in warning
 
 
 @pytest.fixture
@@ -341,7 +341,7 @@ def test_on_a_phone_long_labels_leave_room_for_figures(in_process, flags, tmp_pa
     assert pixels.shape[1] == 390
     assert blue(pixels[:1600]).sum() > 1000
     light = (np.abs(pixels - [207, 218, 249]) < 12).all(axis=2)  # The bars of the classes' table.
-    orange = (np.abs(pixels - [247, 220, 203]) < 12).all(axis=2)  # And of the most mixed up.
+    orange = (np.abs(pixels - [247, 220, 203]) < 12).all(axis=2)  # And of the top confusions.
     assert light.sum() > 1000 and orange.sum() > 200
 
 
@@ -398,4 +398,4 @@ def test_no_readable_photo_is_one_line(one_error, flags, photo_dir, tmp_path):
         os.makedirs(os.path.join(folder, name))
         with open(os.path.join(folder, name, 'no.jpg'), 'wb') as file:
             file.write(b'no photo')
-    assert 'none of the 3 photos can be read' in one_error(evaluate, *flags(image_dir=folder))
+    assert 'all 3 photos are unreadable' in one_error(evaluate, *flags(image_dir=folder))

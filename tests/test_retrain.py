@@ -627,7 +627,7 @@ def test_a_report_of_the_test_photos_is_written(bench, in_process):
     assert ended.status == 0, ended.err
     with open(path, encoding='utf-8') as file:
         page = file.read()
-    assert 'data:image/jpeg;base64' in page  # The worst mistakes.
+    assert 'data:image/jpeg;base64' in page  # The top losses.
     assert 'blue ones' in page
     (name,) = os.listdir(os.path.join(bench.folder, 'summaries', 'testing'))
     events = tf.train.summary_iterator(os.path.join(bench.folder, 'summaries', 'testing', name))

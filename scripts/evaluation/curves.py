@@ -56,7 +56,7 @@ def event_files(summaries_dir):
 def read(summaries_dir):
     """Returns the `Curves` of a training.
 
-    A damaged end of an event file, which a stopped training may leave, is a warning.
+    A corrupt end of an event file, which a stopped training may leave, is a warning.
 
     Args:
       summaries_dir: the folder that holds train/ and validation/.
@@ -79,8 +79,8 @@ def read(summaries_dir):
 
 def _read_file(path, points):
     """Adds step and value of each point; of one step the last one counts, as in a resumed run."""
-    count, is_whole = summaries.count_records(path)
-    problem = None if is_whole else 'its last record is cut'
+    count, is_complete = summaries.count_records(path)
+    problem = None if is_complete else 'its last record is incomplete'
     events = tf.train.summary_iterator(encodings.for_tensorflow(path))
     try:
         for event in itertools.islice(events, count):
@@ -92,4 +92,4 @@ def _read_file(path, points):
     except message.DecodeError:
         problem = 'a record holds no event'
     if problem:
-        _LOG.warning('%s is damaged, the curves end there: %s', path, problem)
+        _LOG.warning('%s is corrupt; the curves end there: %s', path, problem)

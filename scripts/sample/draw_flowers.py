@@ -10,6 +10,7 @@ left alone, whatever seed drew them.
 import io
 import multiprocessing
 import os
+import typing
 
 from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
@@ -36,34 +37,38 @@ def _define_flags(define):
 _define_flags(flags.Definer(FLAGS))
 
 
-def write_photo(job):
-    """Draws and writes one photo unless it is there.
+class Drawing(typing.NamedTuple):
+    """The path of a photo to write, and its kind and seed as flowers.draw takes them."""
 
-    Args:
-      job: tuple of the path to write, the kind and the seed, as flowers.draw takes them.
+    path: str
+    kind: str
+    seed: typing.Any
 
-    Returns:
-      Whether the photo was drawn.
-    """
-    path, kind, seed = job
-    if os.path.exists(path):
+
+def write_photo(drawing):
+    """Draws and writes a `Drawing` unless its file is there; returns whether it was drawn."""
+    if os.path.exists(drawing.path):
         return False
     data = io.BytesIO()
-    flowers.draw(kind, seed).save(data, 'JPEG', quality=JPEG_QUALITY)
-    files.write(path, data.getvalue())
+    flowers.draw(drawing.kind, drawing.seed).save(data, 'JPEG', quality=JPEG_QUALITY)
+    files.write(drawing.path, data.getvalue())
     return True
 
 
-def jobs(values):
-    """Returns the list of `write_photo`'s jobs for the parsed flags."""
+def drawings(values):
+    """Returns the list of `Drawing`s that the parsed flags ask for."""
     result = [
-        (os.path.join(values.output_dir, kind, '%s_%03d.jpg' % (kind, i)), kind, (values.seed, i))
+        Drawing(
+            os.path.join(values.output_dir, kind, '%s_%03d.jpg' % (kind, i)),
+            kind,
+            (values.seed, i),
+        )
         for kind in flowers.CLASSES
         for i in range(1, values.per_class + 1)
     ]
     if values.held_out_dir:  # Seeds of their own: no photo is held out and in the data set too.
         result += [
-            (
+            Drawing(
                 os.path.join(values.held_out_dir, '%s_%d.jpg' % (kind, i)),
                 kind,
                 (values.seed, 'held out', i),
@@ -89,7 +94,7 @@ def main(values, arguments):
         )
     for folder in folders:
         output_checks.check_folder_writable(folder)
-    wanted = jobs(values)
+    wanted = drawings(values)
     with multiprocessing.Pool() as pool:
         drawn = sum(pool.imap_unordered(write_photo, wanted, chunksize=8))
         pool.close()  # Its processes end by themselves: a signal just after a fork can be lost.
