@@ -203,9 +203,9 @@ def test_a_mistake_is_one_line(one_error, files, changes, words):
         ('graph', b'', 'without nodes'),
         ('labels', b'one\ntwo\n', 'there are 2 labels, and the graph'),
         ('labels', b'', 'holds no labels'),
-        ('image', b'<html>', 'cannot be read: it is an HTML page named'),
-        ('image', b'', 'cannot be read: it is empty'),
-        ('image', photo_kinds.UNREADABLE['JPEG with a hole'][0], 'cannot be read: it has a hole'),
+        ('image', b'<html>', 'is unreadable: it is an HTML page named'),
+        ('image', b'', 'is unreadable: it is empty'),
+        ('image', photo_kinds.UNREADABLE['JPEG with a hole'][0], 'is unreadable: it has a hole'),
     ],
 )
 def test_a_damaged_file_is_one_line(one_error, files, name, data, words):
