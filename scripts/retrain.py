@@ -79,6 +79,12 @@ _text(
     '/tmp/retrain_logs',
     'Where the summaries for TensorBoard are written. It is emptied at the start.',
 )
+_whole(
+    'summary_interval',
+    1,
+    'Write summaries of the training every so many steps, and of each evaluation; 0: none.',
+    lowest=0,
+)
 _whole('how_many_training_steps', 4000, 'How many steps to train.', lowest=1)
 flags.DEFINE_float('learning_rate', 0.01, 'The step size of gradient descent.', flag_values=FLAGS)
 _whole('testing_percentage', 10, 'How many percent of the photos to test with.', 0, 100)
@@ -192,74 +198,86 @@ def main(values, arguments):
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
+    from scripts.export import outputs
+    from scripts.networks import backbone as backbone_lib
     from scripts.training import retraining
 
     with summaries.held(settings.training.summaries_dir) as event_files:
-        trained = retraining.run(settings, dataset)
-        failures = _write_the_rest(values, settings, dataset, trained)
+        outputs.check_places(settings)
+        backbone = backbone_lib.load(settings.network, settings.model_dir)
+        outputs.check_convertible(settings, backbone)
+        trained = retraining.run(settings, backbone, dataset)
+        outputs.write(settings, trained.graph_def, dataset.labels)
+        failures = _show_mistakes(values, dataset, trained.tested)
+        failures += outputs.write_others(settings, trained.graph_def, dataset.labels)
     if values.random_seed is None:
         seed = settings.training.random_seed
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
-        '  %s --graph=%s --labels=%s --image=PHOTO.jpg\n'
-        'See the training in TensorBoard with:\n  tensorboard --logdir %s',
+        '  %s --graph=%s --labels=%s --image=PHOTO.jpg',
         settings.output_graph,
         settings.output_labels,
         command.how_to_start('label_image'),
         shlex.quote(settings.output_graph),
         shlex.quote(settings.output_labels),
-        shlex.quote(settings.training.summaries_dir),
     )
+    if settings.training.summary_interval:
+        _LOG.info(
+            'See the training in TensorBoard with:\n  tensorboard --logdir %s',
+            shlex.quote(settings.training.summaries_dir),
+        )
     summaries.check_whole(settings.training.summaries_dir, event_files)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
-def _write_the_rest(values, settings, dataset, trained):
-    """Writes what else is wanted; returns what went wrong, which costs only itself, as texts."""
-    from scripts.training import retraining
-
-    writers = []
-    if trained.tested is not None:
-        writers.append(lambda: _show_mistakes(values, dataset, trained.tested))
-    if settings.saved_model_dir:
-        writers.append(
-            lambda: retraining.write_saved_model(settings, trained.graph_def, dataset.labels)
-        )
-    if settings.tflite_output_file:
-        writers.append(lambda: retraining.write_lite(settings, trained.graph_def, dataset.labels))
-    failures = []
-    for write in writers:
-        try:
-            write()
-        except UserError as error:
-            failures.append(str(error))
-    return failures
-
-
 def _show_mistakes(values, dataset, tested):
-    """Writes what the test got wrong, for TensorBoard and as a page."""
-    from scripts.evaluation import curves, report, tensorboard
+    """Writes what the test got wrong, for TensorBoard and as a page.
+
+    Returns:
+      A list of texts on what could not be written: it costs only itself.
+    """
+    if tested is None:
+        return []
     from scripts.evaluation.evaluating import Evaluation
 
     evaluation = Evaluation(
         dataset.labels, tested.photos, tested.scores, exif_rotation=values.exif_rotation
     )
-    tensorboard.write(
-        evaluation,
-        os.path.join(values.summaries_dir, split_lib.TESTING),
-        values.how_many_training_steps,
-    )
-    if values.report:
-        subject = report.subject_of(
-            values.output_graph,
-            files.read(values.output_graph, 'graph'),
-            (values.image_dir, split_lib.TESTING),
-            datetime.datetime.now(),
+    try:
+        _write_summaries(values, evaluation)
+        _write_report(values, evaluation)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def _write_summaries(values, evaluation):
+    from scripts.evaluation import tensorboard
+
+    if values.summary_interval:
+        tensorboard.write(
+            evaluation,
+            os.path.join(values.summaries_dir, split_lib.TESTING),
+            values.how_many_training_steps,
         )
-        report.write(values.report, evaluation, subject, curves.read(values.summaries_dir))
-        _LOG.info('The report on the test photos is %s', values.report)
+
+
+def _write_report(values, evaluation):
+    from scripts.evaluation import curves, report
+
+    if not values.report:
+        return
+    subject = report.subject_of(
+        values.output_graph,
+        files.read(values.output_graph, 'graph'),
+        (values.image_dir, split_lib.TESTING),
+        datetime.datetime.now(),
+    )
+    learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None
+    report.write(values.report, evaluation, subject, learning_curves)
+    _LOG.info('The report on the test photos is %s', values.report)
 
 
 def _check_flags(values):
@@ -294,7 +312,7 @@ def _check_flags(values):
 
 def _settings(values):
     training = settings_lib.Training(
-        **{name: values[name].value for name in settings_lib.Training._fields}
+        **{name: values[name].value for name in settings_lib.Training._fields if name in values}
     )
     if training.random_seed is None and training.resume:
         training = training._replace(random_seed=checkpoint.random_seed(training.checkpoint_path))

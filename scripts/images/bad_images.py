@@ -36,7 +36,7 @@ def report(path, why, policy):
             'photo %s is unreadable: it %s; repair or remove it, or leave such photos out with '
             '--bad_images=skip' % (path, why)
         )
-    _LOG.warning('photo %s is unreadable and left out: it %s', path, why)
+    _LOG.warning('photo %s is unreadable and is left out: it %s', path, why)
 
 
 def why_unreadable(path):

@@ -29,7 +29,7 @@ def test_an_unreadable_photo_is_reported_with_the_reason(tmp_path, kind, warning
     data, words = photo_kinds.UNREADABLE[kind]
     warned, unreadable = report_of(tmp_path, data, warnings_of)
     assert unreadable and len(warned) == 1
-    assert warned[0].startswith('photo %s/photo.jpg is unreadable and left out: it ' % tmp_path)
+    assert warned[0].startswith('photo %s/photo.jpg is unreadable and is left out: it ' % tmp_path)
     assert words in warned[0] and '\n' not in warned[0]
 
 

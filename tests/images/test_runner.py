@@ -159,7 +159,7 @@ def test_unreadable_photos_are_named_and_the_rest_goes_on(red_photos, tmp_path, 
     assert np.flatnonzero(~readable).tolist() == [2, 5, 33]
     values = np.concatenate([values for values, _ in results])
     assert (values[readable] == np.arange(35)[readable]).all()
-    assert [text.split(' is unreadable and left out: it ')[0] for text in warned] == [
+    assert [text.split(' is unreadable and is left out: it ')[0] for text in warned] == [
         'photo ' + red_photos[row] for row in (2, 5, 33)
     ]
 
