@@ -203,9 +203,9 @@ def test_a_mistake_is_one_line(one_error, files, changes, words):
         ('graph', b'', 'without nodes'),
         ('labels', b'one\ntwo\n', 'there are 2 labels, and the graph'),
         ('labels', b'', 'holds no labels'),
-        ('image', b'<html>', 'cannot be read: it is an HTML page named'),
-        ('image', b'', 'cannot be read: it is empty'),
-        ('image', photo_kinds.UNREADABLE['JPEG with a hole'][0], 'cannot be read: it has a hole'),
+        ('image', b'<html>', 'is unreadable: it is an HTML page named'),
+        ('image', b'', 'is unreadable: it is empty'),
+        ('image', photo_kinds.UNREADABLE['JPEG with a hole'][0], 'is unreadable: it has a hole'),
     ],
 )
 def test_a_damaged_file_is_one_line(one_error, files, name, data, words):
@@ -268,7 +268,7 @@ def test_a_folder_is_labelled_as_json_and_a_damaged_photo_is_reported(in_process
     ended = in_process(label_image, album, '--output_format=json', *without_image(files))
     assert ended.status == 1
     assert '1 of 40 photos cannot be read; the others are labelled' in ended.err
-    assert ended.err.count('07.png cannot be read') == 1
+    assert ended.err.count('07.png is unreadable') == 1
     photos = json.loads(ended.out)
     assert len(photos) == 40
     for number, photo in enumerate(photos):

@@ -315,7 +315,7 @@ def test_unreadable_photos_are_left_out(bench, in_process, tmp_path):
             *bench.flags(image_dir=folder, flip_left_right=distorted, how_many_training_steps=3),
         )
         assert ended.status == 0, ended.err
-        assert ended.err.count('cannot be read and is left out') == 2
+        assert ended.err.count('is unreadable and is left out') == 2
         assert '2 of 72 photos are unreadable and are left out' in ended.err
 
 

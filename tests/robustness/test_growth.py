@@ -29,7 +29,7 @@ from scripts.graphs import description as description_lib
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
-from scripts.images import bad_images, exif, graph_input, pixels, rotation
+from scripts.images import bad_images, exif, formats, graph_input, pixels, rotation
 from scripts.networks import archive
 from scripts.training import checkpoint
 from tests.images import exif_kinds, photo_kinds
@@ -154,7 +154,7 @@ def test_holes(kind, written):
 def test_first_frames(kind):
     def read(data):
         with contextlib.suppress(ValueError):
-            bad_images.first_frame(data)
+            formats.first_frame(data)
 
     check_growth(read, PHOTOS[kind])
 
