@@ -25,6 +25,19 @@ UTF8 = {'LC_ALL': 'C.UTF-8'}
 NO_LOCALE = {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0', 'PYTHONUTF8': '0'}
 
 
+_LONGEST_ID = 40  # Bytes that a test's id shows; longer ones can hold a date.
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Returns the id of long bytes: every worker of a run has to have the same."""
+    return argname if isinstance(val, bytes) and len(val) > _LONGEST_ID else None
+
+
+def pytest_collection_modifyitems(items):
+    """Lets the slow tests begin first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+
+
 class Run(typing.NamedTuple):
     """How a command ended: its status and what it wrote to standard output and error."""
 

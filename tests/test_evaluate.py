@@ -18,9 +18,9 @@ from scripts import evaluate
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.evaluation import curves as curves_lib
-from scripts.graphs import graph_files
+from scripts.graphs import graph_files, importing
 from scripts.images import graph_input as graph_input_lib
-from scripts.inference import labelling
+from scripts.images import single
 from tests import pictures
 from tests.evaluation import graphs
 
@@ -97,12 +97,12 @@ def test_accuracy_is_that_of_a_loop_over_single_photos(beside_shared, in_process
     photos = photos_lib.load('../shared/data/flower_photos', Split()).photos
     testing = [photo for photo in photos if photo.category == 'testing']
     assert len(testing) == 69
-    alone = np.array(
-        [
-            labelling.score(graph_def, graph_input, 'final_result', photo.path).values
-            for photo in testing
+    with tf.Session(graph=importing.as_graph(graph_def)) as session:
+        alone = [
+            session.run('final_result:0', {'input:0': single.load(each.path, graph_input.pixels)})
+            for each in testing
         ]
-    )
+    alone = np.concatenate(alone)
     truth = np.array([photo.label_index for photo in testing])
     entropy = -np.log(alone[np.arange(69), truth]).mean()
     assert ended.out.splitlines()[:2] == [

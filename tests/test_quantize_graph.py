@@ -158,6 +158,8 @@ def test_no_output_takes_the_place_of_an_input(one_error, paths, tmp_path):
             assert file.read() == before
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_killed_at_any_moment_leaves_the_old_output_or_the_new_one(in_process, paths):
     in_process(quantize_graph, *flags(paths, '--mode=weights'))
     with open(paths[1], 'rb') as file:

@@ -30,6 +30,9 @@ def commands():
     return [line for line in lines if line and not line.startswith(_RUN_ELSEWHERE)]
 
 
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.timeout(1200)
 def test_every_command_line_runs_as_written(tmp_path):
     for name in ('scripts', os.path.join('tf_files', 'models', 'sample')):
         shutil.copytree(os.path.join(REPOSITORY, name), str(tmp_path / name))

@@ -477,6 +477,8 @@ def run_until(flags, step, number):
     return process.returncode
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
     steps = 6000
     assert in_process(retrain, *bench.flags(how_many_training_steps=steps)).status == 0

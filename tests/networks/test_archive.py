@@ -118,7 +118,9 @@ def test_a_disk_without_room_is_told_before_the_download(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('network', [KNOWN, NETWORK], ids=['checksum', 'no checksum'])
-@pytest.mark.parametrize('length', [100, len(ARCHIVE), len(ARCHIVE) + 5])
+@pytest.mark.parametrize(
+    'length', [100, len(ARCHIVE), len(ARCHIVE) + 5], ids=['short', 'as long', 'longer']
+)
 def test_a_part_of_something_else_is_not_built_on(tmp_path, network, length):
     (tmp_path / PART).write_bytes(b'\x1f\x8b' + bytes(length - 2))
     ranged.begins = []
