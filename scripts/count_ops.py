@@ -9,19 +9,19 @@ prints how many nodes there are, how many of the op type Conv2D, or a table of a
 
 import collections
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, printing
 from scripts.common.errors import UserError
 
 FLAGS = flags.FlagValues()
 
-flags.DEFINE_string('graph', 'tf_files/retrained_graph.pb', 'The graph.', flag_values=FLAGS)
-flags.DEFINE_string(
-    'op', None, 'Count only nodes of this op type, such as Conv2D.', flag_values=FLAGS
-)
-flags.DEFINE_boolean(
-    'op_types', False, 'Print all op types with their counts, most first.', flag_values=FLAGS
-)
+
+def _define_flags(define):
+    flags.define_graph(define)
+    define.string('op', None, 'Count only nodes of this op type, such as Conv2D.')
+    define.boolean('op_types', False, 'Print all op types with their counts, most first.')
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
@@ -41,7 +41,7 @@ def main(values, arguments):
     counts = collections.Counter(node.op for node in graph_def.node)
     if values.op_types:
         for op, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            print('%6d  %s' % (count, command.printable(op)))
+            print('%6d  %s' % (count, printing.printable(op)))
     elif values.op is not None:
         print(counts[values.op])
     else:

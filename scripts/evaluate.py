@@ -13,9 +13,7 @@ import datetime
 import logging
 import os
 
-from scripts import graph_flags
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
@@ -23,7 +21,8 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.evaluation import selection, text
 from scripts.images import exif
-from scripts.images.settings import APPLY, IGNORE
+from scripts.images.settings import APPLY, EXIF_ROTATIONS, IGNORE
+from scripts.inference import finished_graph
 
 _LOG = logging.getLogger('scripts.evaluate')  # Not __name__: that is __main__ here.
 
@@ -42,68 +41,50 @@ _SPLIT_FLAGS = {
 }
 
 
-def _text(name, default, meaning):
-    flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
-
-
-def _whole(name, default, meaning, lowest, highest=None):
-    flags.DEFINE_integer(
-        name, default, meaning, lower_bound=lowest, upper_bound=highest, flag_values=FLAGS
+def _define_flags(define):
+    flags.define_graph(define, 'The graph; several are given without --graph=.')
+    flags.define_photos(
+        define,
+        _CLASSIC_IMAGE_DIR,
+        extensions_lib.DECODED,
+        [split_lib.BY_PATH, split_lib.BY_NAME],
+        is_described=True,
+    )
+    define.string(
+        'split_image_dir',
+        None,
+        'The folder as it was typed in training, which decides the split, wherever the photos are '
+        'now. If not given: what the graph says, or else --image_dir.',
+    )
+    define.choice(
+        'category',
+        split_lib.TESTING,
+        [split_lib.TESTING, split_lib.TRAINING, split_lib.VALIDATION, selection.ALL],
+        'Which photos of the folder to evaluate on.',
+    )
+    flags.define_graph_reading(define)
+    flags.define_exif_rotation(define, EXIF_ROTATIONS)
+    flags.define_top_k(define, 'How many of the best labels to look for the true one among.')
+    flags.define_report(define, None)
+    define.string('predictions', None, 'Where to write the scores of every photo, as CSV.')
+    define.string(
+        'summaries_dir', None, "The training's summaries, for learning curves in the report."
     )
 
 
-_text('graph', 'tf_files/retrained_graph.pb', 'The graph; several are given without --graph=.')
-_text(
-    'image_dir',
-    None,
-    'The folder of class-named sub-folders of photos. If not given: the one that the graph was '
-    'trained on, or else %s.' % _CLASSIC_IMAGE_DIR,
-)
-_text(
-    'image_extensions',
-    None,
-    'Which files in it are photos, by their extensions, with commas between them. If not '
-    'given: what the graph says, or else jpg,jpeg.',
-)
-_text(
-    'split_image_dir',
-    None,
-    'The folder as it was typed in training, which decides the split, wherever the photos are '
-    'now. If not given: what the graph says, or else --image_dir.',
-)
-flags.DEFINE_enum(
-    'category',
-    split_lib.TESTING,
-    [split_lib.TESTING, split_lib.TRAINING, split_lib.VALIDATION, selection.ALL],
-    'Which photos of the folder to evaluate on.',
-    flag_values=FLAGS,
-)
-_whole(
-    'testing_percentage',
-    None,
-    'As it was in training. If not given: what the graph says, or else 10.',
-    0,
-    100,
-)
-_whole('validation_percentage', None, 'Likewise.', 0, 100)
-flags.DEFINE_enum(
-    'split_key',
-    None,
-    [split_lib.BY_PATH, split_lib.BY_NAME],
-    'What decides the category of a photo, its path as typed or <folder>/<file>. If not given: '
-    'what the graph says, or else path.',
-    flag_values=FLAGS,
-)
-graph_flags.define(FLAGS)
-_whole('top_k', 5, 'Up to how many best labels to look for the true one among.', 1)
-_text('report', None, 'Where to write the evaluation as one page of HTML.')
-_text('predictions', None, 'Where to write the scores of every photo, as CSV.')
-_text('summaries_dir', None, "The training's summaries, for learning curves in the report.")
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
     """Evaluates as the parsed flags say; raises UserError where a person must do something."""
     paths = _graph_paths(values, arguments)
+    settings = flags.settings(
+        values,
+        finished_graph.Settings,
+        labels=flags.given(values, 'labels'),
+        default_labels=values.labels,
+    )
+    finished_graph.check(settings)
     _check_flags(values, paths)
     data = [files.read(path, 'graph') for path in paths]
 
@@ -113,11 +94,11 @@ def main(values, arguments):
     from scripts.evaluation import evaluating
 
     curves = curves_lib.read(values.summaries_dir) if values.summaries_dir else None
-    graphs = [graph_flags.read(values, path, each) for path, each in zip(paths, data)]
+    graphs = [finished_graph.read(path, each, settings) for path, each in zip(paths, data)]
     _check_comparable(graphs)
     dataset = _dataset(values, graphs[0])
     photos = selection.photos_of(dataset, values.category, graphs[0].labels)
-    files.check_distinct(
+    output_checks.check_distinct(
         [('--report', values.report), ('--predictions', values.predictions)],
         [('the graph', path) for path in paths]
         + [('--labels', values.labels)]
@@ -126,14 +107,21 @@ def main(values, arguments):
     counted = selection.count(dataset, values.category, photos)
     rotations = {graph.graph_input.pixels.exif_rotation for graph in graphs}
     exif.report_rotated([photo.path for photo in photos], IGNORE if IGNORE in rotations else APPLY)
-    evaluations = [evaluating.evaluate(*graph.ends, graph.labels, photos) for graph in graphs]
+    evaluations = [
+        evaluating.evaluate(
+            graph.graph_def, graph.graph_input, graph.output_name, graph.labels, photos
+        )
+        for graph in graphs
+    ]
     if len(graphs) > 1:
         compared = [
             text.Compared(
                 graph.path,
                 evaluation,
                 len(graph.data),
-                evaluating.milliseconds_a_photo(*graph.ends),
+                evaluating.milliseconds_a_photo(
+                    graph.graph_def, graph.graph_input, graph.output_name
+                ),
             )
             for graph, evaluation in zip(graphs, evaluations)
         ]
@@ -155,7 +143,6 @@ def _graph_paths(values, arguments):
 
 
 def _check_flags(values, paths):
-    graph_flags.check(values)
     if values.image_extensions is not None:
         extensions_lib.parse(values.image_extensions)
     for name in ('report', 'predictions'):
@@ -166,7 +153,7 @@ def _check_flags(values, paths):
             raise UserError('--%s is empty: expected the name of a file to write' % name)
         if len(paths) > 1:
             raise UserError('--%s is about one graph, found %d: give one' % (name, len(paths)))
-        files.check_writable(path)
+        output_checks.check_writable(path)
     if values.summaries_dir and values.report is None:
         raise UserError('--summaries_dir is for learning curves in the report: add --report=FILE')
 
@@ -231,11 +218,7 @@ def _dataset(values, graph):
 
 
 def _check_split(values, split, graph):
-    if split.testing_percentage + split.validation_percentage > 100:
-        raise UserError(
-            '--testing_percentage=%g and --validation_percentage=%g are more than 100 together'
-            % (split.testing_percentage, split.validation_percentage)
-        )
+    split_lib.check(split)
     if (
         values.category == selection.ALL
         or split.key == split_lib.BY_NAME

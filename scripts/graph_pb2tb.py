@@ -8,8 +8,7 @@ Then run the command that it prints, and open the page that TensorBoard names.
 import logging
 import shlex
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.training import summaries
 
@@ -17,10 +16,13 @@ _LOG = logging.getLogger('scripts.graph_pb2tb')  # Not __name__: that is __main_
 
 FLAGS = flags.FlagValues()
 
-flags.DEFINE_string(
-    'logdir', None, 'The folder to write to; what is there stays.', flag_values=FLAGS
-)
-flags.DEFINE_string('graph', 'tf_files/retrained_graph.pb', 'The graph.', flag_values=FLAGS)
+
+def _define_flags(define):
+    define.string('logdir', None, 'The folder to write to; what is there stays.')
+    flags.define_graph(define)
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
@@ -31,7 +33,7 @@ def main(values, arguments):
             '--logdir is not set: give the folder to write to, as in graph_pb2tb LOGDIR GRAPH'
         )
     graph_data = files.read(values.graph, 'graph')
-    files.check_folder_writable(values.logdir)
+    output_checks.check_folder_writable(values.logdir)
 
     # TensorFlow takes a second to import: a person's mistakes are told before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.

@@ -11,10 +11,10 @@ values; round and quantize are float graphs that show what 8 bits, or fewer, wou
 import logging
 import re
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks, printing
 from scripts.common.errors import UserError
 from scripts.dataset import finding
+from scripts.inference import finished_graph
 from scripts.quantization import settings as settings_lib
 
 _LOG = logging.getLogger('scripts.quantize_graph')  # Not __name__: that is __main__ here.
@@ -23,45 +23,34 @@ FLAGS = flags.FlagValues()
 _MOST = 1e38  # The end of a range; the width of a range and the steps over it stay finite.
 
 
-def _define_flags():
-    def text(name, default, meaning):
-        flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
-
-    def number(name, default, meaning):
-        flags.DEFINE_float(name, default, meaning, flag_values=FLAGS)
-
-    def yes_or_no(name, default, meaning):
-        flags.DEFINE_boolean(name, default, meaning, flag_values=FLAGS)
-
-    text('input', '', 'The frozen graph to quantize.')
-    text('output', '', 'Where the quantized graph is written.')
-    text('output_node_names', '', 'The nodes whose values are wanted, with commas between them.')
-    flags.DEFINE_enum(
-        'mode', settings_lib.ROUND, settings_lib.MODES, 'What to make.', flag_values=FLAGS
-    )
-    flags.DEFINE_integer('bitdepth', 8, 'How many bits; eightbit has always 8.', flag_values=FLAGS)
-    yes_or_no('print_nodes', False, 'Print the nodes of the quantized graph.')
-    yes_or_no(
+def _define_flags(define):
+    define.string('input', '', 'The frozen graph to quantize.')
+    define.string('output', '', 'Where the quantized graph is written.')
+    define.string('output_node_names', '', 'The nodes that give the results, separated by commas.')
+    define.choice('mode', settings_lib.ROUND, settings_lib.MODES, 'What to make.')
+    define.integer('bitdepth', 8, 'How many bits; eightbit has always 8.')
+    define.boolean('print_nodes', False, 'Print the nodes of the quantized graph.')
+    define.boolean(
         'strip_redundant_quantization',
         True,
         'With eightbit: take out steps from 8 bits to float and straight back.',
     )
-    yes_or_no('quantized_input', False, 'Let the graph be fed 8-bit values instead of floats.')
-    number('quantized_input_min', 0, 'What the 8-bit input 0 stands for.')
-    number('quantized_input_max', 1, 'What the 8-bit input 255 stands for.')
-    number(
+    define.boolean('quantized_input', False, 'Let the graph be fed 8-bit values instead of floats.')
+    define.float('quantized_input_min', 0, 'What the 8-bit input 0 stands for.')
+    define.float('quantized_input_max', 1, 'What the 8-bit input 255 stands for.')
+    define.float(
         'quantized_fallback_min',
         None,
         'With eightbit: the lower end of ranges that are otherwise taken as the graph runs.',
     )
-    number('quantized_fallback_max', None, 'The upper end of these ranges.')
-    text(
+    define.float('quantized_fallback_max', None, 'The upper end of these ranges.')
+    define.string(
         'test_input_dims',
         '1,224,224,3',
         'The shape of the random input that the graph is run on before and after. Not given: '
         'what the graph declares.',
     )
-    text(
+    define.string(
         'calibration_images',
         '',
         'With eightbit: a folder of photos to take ranges from, in place of taking them each '
@@ -69,7 +58,7 @@ def _define_flags():
     )
 
 
-_define_flags()
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
@@ -77,11 +66,11 @@ def main(values, arguments):
     command.refuse_arguments(arguments)
     settings = _settings(values)
     dims = _dims(values)
-    files.check_writable(values.output)
+    output_checks.check_writable(values.output)
     photos = []
     if values.calibration_images:
         photos = finding.image_paths([values.calibration_images])
-    files.check_distinct(
+    output_checks.check_distinct(
         [('--output', values.output)],
         [('--input', values.input)] + [('the photo', path) for path in photos],
     )
@@ -100,14 +89,14 @@ def main(values, arguments):
     if values.print_nodes:
         for node in after.node:
             line = '%s %s(%s)' % (node.name, node.op, ', '.join(node.input))
-            print(command.printable(line))
+            print(printing.printable(line))
     graph_files.write(after, values.output)
     for line in comparison.table(before, after):
         print(line)
     for each in differences:
         print(
             '%s: on random input the two are %.3g apart at most, of values up to %.3g'
-            % (command.printable(each.name), each.greatest, each.scale)
+            % (printing.printable(each.name), each.greatest, each.scale)
         )
     for line in comparison.unexplained(differences, settings):
         _LOG.warning('%s', line)
@@ -193,13 +182,10 @@ def _dims(values):
 
 def _calibration(graph_def, photos):
     from scripts.graphs import description
-    from scripts.images import graph_input as graph_input_lib
     from scripts.quantization import modes
 
     described = description.find(graph_def)
-    graph_input = graph_input_lib.read_off(graph_def, None, described and described.description)
-    if described is None:
-        graph_input_lib.warn_of_guess(graph_input)
+    graph_input = finished_graph.input_of(graph_def, described and described.description)
     return modes.Calibration(photos, graph_input)
 
 

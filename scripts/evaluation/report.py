@@ -8,7 +8,7 @@ import typing
 
 import numpy as np
 
-from scripts.common import files, intervals
+from scripts.common import encodings, files, intervals
 from scripts.evaluation import charts, metrics, thumbnails
 
 MATRIX_LABELS = 40  # A larger matrix is no picture any more; the hardest labels are shown then.
@@ -102,7 +102,7 @@ def write(path, evaluation, subject, curves=None, top_k=5):
         'body': '\n'.join(section for section in sections if section),
     }
     # A file's name need not be UTF-8.
-    files.write(path, files.as_utf8(page).encode('utf-8', 'backslashreplace'))
+    files.write(path, encodings.as_utf8(page).encode('utf-8', 'backslashreplace'))
 
 
 def _head(evaluation, subject):

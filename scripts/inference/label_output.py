@@ -5,8 +5,8 @@ import io
 import json
 import typing
 
-from scripts.common import files
-from scripts.common.command import printable
+from scripts.common import encodings
+from scripts.common.printing import printable
 
 TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
 
@@ -64,6 +64,6 @@ def _as_csv(photos):
 
 def _as_object(photo):
     if photo.best is None:
-        return {'image': files.as_utf8(photo.path), 'error': 'cannot be read'}
+        return {'image': encodings.as_utf8(photo.path), 'error': 'cannot be read'}
     labels = [{'label': label, 'score': score} for label, score in photo.best]
-    return {'image': files.as_utf8(photo.path), 'labels': labels}
+    return {'image': encodings.as_utf8(photo.path), 'labels': labels}

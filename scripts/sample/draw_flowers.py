@@ -11,31 +11,29 @@ import io
 import multiprocessing
 import os
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.sample import flowers
 
 JPEG_QUALITY = 88
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string(
-    'output_dir', '', 'Folder that gets a folder of photos for each kind.', flag_values=FLAGS
-)
-flags.DEFINE_string(
-    'held_out_dir',
-    '',
-    'Folder that gets photos outside the data set, <kind>_<number>.jpg; '
-    'none are drawn where it is not given.',
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer(
-    'per_class', 100, 'How many photos of each kind to draw.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer(
-    'held_out_per_class', 1, 'How many of each kind to hold out.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer('seed', 1, 'Another seed draws other photos.', flag_values=FLAGS)
+
+
+def _define_flags(define):
+    define.string('output_dir', '', 'Folder that gets a folder of photos for each kind.')
+    define.string(
+        'held_out_dir',
+        '',
+        'Folder that gets photos outside the data set, <kind>_<number>.jpg; '
+        'none are drawn where it is not given.',
+    )
+    define.integer('per_class', 100, 'How many photos of each kind to draw.', flags.POSITIVE)
+    define.integer('held_out_per_class', 1, 'How many of each kind to hold out.', flags.POSITIVE)
+    define.integer('seed', 1, 'Another seed draws other photos.')
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 def write_photo(job):
@@ -90,7 +88,7 @@ def main(values, arguments):
             'give it a place outside' % values.held_out_dir
         )
     for folder in folders:
-        files.check_folder_writable(folder)
+        output_checks.check_folder_writable(folder)
     wanted = jobs(values)
     with multiprocessing.Pool() as pool:
         drawn = sum(pool.imap_unordered(write_photo, wanted, chunksize=8))

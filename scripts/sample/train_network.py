@@ -6,37 +6,30 @@ No flower is among the things, so that retraining on the demo's flowers is hones
   python -m scripts.sample.train_network --random_weights --output_graph=/tmp/random_graph.pb
 """
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, flags, output_checks
 from scripts.common.errors import UserError
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string('output_graph', '', 'Where to write the frozen graph.', flag_values=FLAGS)
-flags.DEFINE_boolean(
-    'random_weights',
-    False,
-    'Write a network of the same shape without training it: the control '
-    'that shows what the training is worth.',
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer(
-    'images_per_form',
-    400,
-    'How many pictures of each form to draw.',
-    lower_bound=1,
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer(
-    'training_steps', 14000, 'How many batches to train on.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer(
-    'seed',
-    1,
-    'The same seed gives the same pictures and first weights.',
-    lower_bound=0,
-    upper_bound=2**31 - 1,
-    flag_values=FLAGS,
-)
+
+
+def _define_flags(define):
+    define.string('output_graph', '', 'Where to write the frozen graph.')
+    define.boolean(
+        'random_weights',
+        False,
+        'Write a network of the same shape without training it: the control '
+        'that shows what the training is worth.',
+    )
+    define.integer(
+        'images_per_form', 400, 'How many pictures of each form to draw.', flags.POSITIVE
+    )
+    define.integer('training_steps', 14000, 'How many batches to train on.', flags.POSITIVE)
+    define.integer(
+        'seed', 1, 'The same seed gives the same pictures and first weights.', (0, 2**31 - 1)
+    )
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
@@ -44,7 +37,7 @@ def main(values, arguments):
     command.refuse_arguments(arguments)
     if not values.output_graph:
         raise UserError('--output_graph is missing: say where to write the frozen graph')
-    files.check_writable(values.output_graph)
+    output_checks.check_writable(values.output_graph)
     # Late: checks and --help answer without TensorFlow.
     from scripts.graphs import graph_files
     from scripts.sample import training

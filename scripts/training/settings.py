@@ -1,20 +1,34 @@
 """How to retrain, as settings. No TensorFlow here: commands check these before it loads."""
 
+import re
 import typing
 
 import numpy as np
 
+from scripts.common.errors import UserError
 from scripts.images import bad_images as bad_images_lib
 from scripts.images.settings import Distortions
 from scripts.networks.registry import Network
 
+ALL = -1  # As a batch size: every photo of the category.
+
+# Each use of chance draws from a stream of its own: evaluating more often, say, trains the same.
+TRAINING_STREAM, VALIDATION_STREAM, TEST_STREAM, DISTORTION_STREAM = range(4)
+
 OPTIMIZERS = GRADIENT_DESCENT, MOMENTUM, ADAM = ('gradient_descent', 'momentum', 'adam')
 
 
+_NODE_NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.\-]+)*\Z')
+
+
 class Training(typing.NamedTuple):
-    """How to train; the fields are the flags of `scripts.retrain` of the same names.
+    """How to train; the fields are the flags of `scripts.retrain` of the same names, but for one.
 
     The same random_seed repeats a run to the byte.
+
+    summary_interval: steps between summaries of training; 0: no summaries at all.
+    identity: what a run must have in common with another one to go on from its checkpoint, a dict
+      of JSON values, as `checkpoint.identity` makes it; None where there is no checkpoint.
     """
 
     how_many_training_steps: int
@@ -33,6 +47,8 @@ class Training(typing.NamedTuple):
     early_stopping_steps: int = 0
     checkpoint_path: str = ''
     resume: bool = False
+    summary_interval: int = 1
+    identity: typing.Optional[typing.Dict[str, typing.Any]] = None
 
     def random_state(self, stream):
         """Returns a numpy RandomState for one use of chance, which an int names."""
@@ -62,3 +78,24 @@ class Retraining(typing.NamedTuple):
     tflite_output_file: str = ''
     bad_images: str = bad_images_lib.SKIP
     describe_paths: bool = True
+
+
+def check(training):
+    """Raises UserError where a `Training` makes no sense with any photos."""
+    for name in ('train_batch_size', 'test_batch_size', 'validation_batch_size'):
+        size = getattr(training, name)
+        if size < 1 and size != -1:
+            raise UserError('--%s=%d: expected 1 or more photos, or -1 for all' % (name, size))
+    if not training.learning_rate > 0:
+        raise UserError(
+            '--learning_rate=%g: expected a number above 0, such as 0.01' % training.learning_rate
+        )
+    if not training.dropout < 1:
+        raise UserError('--dropout=%g: expected a fraction below 1, such as 0.2' % training.dropout)
+    if training.resume and not training.checkpoint_path:
+        raise UserError('--resume needs --checkpoint_path, the file to resume from')
+    if not _NODE_NAME.match(training.final_tensor_name):
+        raise UserError(
+            '--final_tensor_name=%r is not the name of a node: expected letters, digits '
+            'and _ . -, with / between parts' % training.final_tensor_name
+        )

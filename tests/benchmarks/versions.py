@@ -26,8 +26,8 @@ _ROUNDS = 5
 
 _EXTRACTION = """
 import sys, time
-from scripts.common import command
-command._set_up_logging()
+from scripts.common import printing
+printing.set_up_logging()
 from scripts import graphs
 from scripts.features import cache, extract
 from scripts.dataset import photos, split
