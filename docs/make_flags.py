@@ -6,6 +6,8 @@ python -m docs.make_flags
 import importlib
 import os
 
+from scripts.common import flag_help
+
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'flags.md')
 
 COMMANDS = [
@@ -24,7 +26,8 @@ Made by `python -m docs.make_flags` from the flags themselves: change the help t
 this page. `python -m scripts.retrain --help` prints the same, and works from any folder as
 `python PATH/scripts/retrain.py --help`.
 
-Write a flag as `--name=value`, or a boolean one as `--name` or `--noname`.
+Write a flag as `--name=value`, or a boolean one as `--name` or `--noname`. In each group, the flags
+of the classic script come first.
 `TF_CPP_MIN_LOG_LEVEL=0` before a command shows the messages of TensorFlow and its libraries, for
 example about a GPU.
 """
@@ -38,32 +41,23 @@ def text():
 
 def _section(name):
     module = importlib.import_module('scripts.' + name)
-    lines = ['', '## `%s`' % name, '', module.__doc__.splitlines()[0], '']
-    lines += ['| flag | default | meaning |', '|---|---|---|']
-    lines += [_row(module.FLAGS[flag]) for flag in module.FLAGS if module.FLAGS[flag].name == flag]
+    lines = ['', '## `%s`' % name, '', module.__doc__.splitlines()[0]]
+    groups = flag_help.groups(module.FLAGS)
+    for title, group in groups:
+        if len(groups) > 1:
+            lines += ['', '**%s**' % title]
+        lines += ['', '| flag | default | meaning |', '|---|---|---|']
+        lines += [_row(flag) for flag in group]
     return '\n'.join(lines) + '\n'
 
 
 def _row(flag):
     """Returns a line of a table."""
-    choices = getattr(flag.parser, 'enum_values', [])
-    meaning = flag.help.partition(';\n')[0]  # absl adds that a flag may be repeated.
-    meaning = meaning.replace('<%s>: ' % '|'.join(choices), '')  # And puts the choices first.
-    cells = ['`--%s`' % flag.name, _default(flag), _escaped(meaning)]
-    if choices:
-        cells[-1] += ' One of %s.' % ', '.join('`%s`' % each for each in choices)
-    return '| %s |' % ' | '.join(cells)
-
-
-def _default(flag):
-    if flag.default in (None, '', []):
-        return ''
-    is_list = isinstance(flag.default, list)
-    return '`%s`' % (','.join(flag.default) if is_list else flag.default_as_str[1:-1])
-
-
-def _escaped(words):
-    return words.replace('|', '\\|').replace('<', '\\<').replace('>', '\\>')
+    default = '`%s`' % flag.default if flag.default else ''
+    meaning = flag.meaning.replace('|', '\\|').replace('<', '\\<').replace('>', '\\>')
+    if flag.choices:
+        meaning += ' One of %s.' % ', '.join('`%s`' % each for each in flag.choices)
+    return '| `--%s` | %s | %s |' % (flag.name, default, meaning)
 
 
 def main():
