@@ -4,7 +4,8 @@
   python -m scripts.count_ops tf_files/retrained_graph.pb Conv2D
   python -m scripts.count_ops tf_files/retrained_graph.pb --op_types
 
-prints how many nodes there are, how many of the op type Conv2D, or a table of all op types.
+It prints the number of all nodes, the number of nodes of the op type Conv2D, or a table of all op
+types.
 """
 
 import collections
@@ -18,7 +19,9 @@ FLAGS = flags.FlagValues()
 def _define_flags(define):
     flags.define_graph(define)
     define.string('op', None, 'Count only nodes of this op type, such as Conv2D.')
-    define.boolean('op_types', False, 'Print all op types with their counts, most first.')
+    define.boolean(
+        'op_types', False, 'Print all op types with their counts, the most frequent first.'
+    )
 
 
 _define_flags(flags.Definer(FLAGS))

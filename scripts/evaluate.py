@@ -4,9 +4,9 @@
   python -m scripts.evaluate GRAPH --image_dir=PHOTOS --report=report.html --predictions=all.csv
   python -m scripts.evaluate float.pb quantized.pb --image_dir=PHOTOS
 
-prints accuracy and cross entropy over the test photos, precision, recall and F1 for each label,
-and the confusion matrix; or, of several graphs, a table side by side. Size, mean, std and the
-layers are read off each graph, as label_image does it; a flag that is given always wins.
+It prints the accuracy and cross entropy on the test photos, precision, recall and F1 of each label,
+and the confusion matrix; for several graphs, a table that compares them. Size, mean, std and layers
+are read from each graph, as label_image does; a flag on the command line wins.
 """
 
 import datetime
@@ -42,34 +42,37 @@ _SPLIT_FLAGS = {
 
 
 def _define_flags(define):
-    flags.define_graph(define, 'The graph; several are given without --graph=.')
+    graph = define.group('Graph')
+    flags.define_graph(graph, 'The graph. To compare several, give them without --graph=.')
+    flags.define_graph_reading(graph)
+    photos = define.group('Photos')
     flags.define_photos(
-        define,
+        photos,
         _CLASSIC_IMAGE_DIR,
         extensions_lib.DECODED,
         [split_lib.BY_PATH, split_lib.BY_NAME],
         is_described=True,
     )
-    define.string(
+    photos.string(
         'split_image_dir',
         None,
         'The folder as it was typed in training, which decides the split, wherever the photos are '
-        'now. If not given: what the graph says, or else --image_dir.',
+        'now. Default: as the graph says, otherwise --image_dir.',
     )
-    define.choice(
+    photos.choice(
         'category',
         split_lib.TESTING,
         [split_lib.TESTING, split_lib.TRAINING, split_lib.VALIDATION, selection.ALL],
-        'Which photos of the folder to evaluate on.',
+        'The photos to evaluate on.',
     )
-    flags.define_graph_reading(define)
-    flags.define_exif_rotation(define, EXIF_ROTATIONS)
-    flags.define_top_k(define, 'How many of the best labels to look for the true one among.')
-    flags.define_report(define, None)
-    define.string('predictions', None, 'Where to write the scores of every photo, as CSV.')
-    define.string(
-        'summaries_dir', None, "The training's summaries, for learning curves in the report."
+    flags.define_exif_rotation(photos, EXIF_ROTATIONS)
+    outputs = define.group('Outputs')
+    flags.define_top_k(outputs, 'Up to which number of top labels to count the true one.')
+    flags.define_report(outputs, None)
+    outputs.string(
+        'summaries_dir', None, 'The summaries of the training, for learning curves in the report.'
     )
+    outputs.string('predictions', None, 'Write the scores of every photo to this file, as CSV.')
 
 
 _define_flags(flags.Definer(FLAGS))

@@ -2,7 +2,7 @@
 
   python -m scripts.graph_pb2tb tf_files/graph_page tf_files/retrained_graph.pb
 
-Then run the command that it prints, and open the page that TensorBoard names.
+Then run the command that it prints, and open the address that TensorBoard prints.
 """
 
 import logging
@@ -18,7 +18,7 @@ FLAGS = flags.FlagValues()
 
 
 def _define_flags(define):
-    define.string('logdir', None, 'The folder to write to; what is there stays.')
+    define.string('logdir', None, 'The folder to write to. Files that are there are kept.')
     flags.define_graph(define)
 
 

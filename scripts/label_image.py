@@ -3,8 +3,8 @@
   python -m scripts.label_image --image=photo.jpg \\
       --graph=tf_files/retrained_graph.pb --labels=tf_files/retrained_labels.txt
 
-Size, mean, std and the layers are read off the graph: MobileNet's and Inception's alike. A flag
-that is given always wins. Several photos, folders and globs are labelled in one go:
+Size, mean, std and layers are read from the graph, for MobileNet and Inception alike; a flag on the
+command line wins. One command labels several photos, folders and globs:
 
   python -m scripts.label_image --output_format=csv --output=labels.csv holiday/ 'more/*.png'
 """
@@ -25,20 +25,22 @@ _CLASSIC_IMAGE = 'tf_files/flower_photos/daisy/3475870145_685a19116d.jpg'
 
 
 def _define_flags(define):
-    define.strings(
+    photos, graph = define.group('Photos'), define.group('Graph')
+    photos.strings(
         'image',
         [_CLASSIC_IMAGE],
-        'A photo (JPEG, PNG, GIF or BMP), a folder of them, a glob, or several separated by '
-        'commas; may be given more than once, or as arguments without --image.',
+        'A photo (JPEG, PNG, GIF or BMP), a folder of photos, a glob, or several separated by '
+        'commas. May be given more than once, or as arguments without --image.',
     )
-    flags.define_graph(define, 'The graph that retrain wrote.')
-    flags.define_graph_reading(define)
-    flags.define_exif_rotation(define, EXIF_ROTATIONS)
-    flags.define_top_k(define, 'How many labels to show for a photo.')
-    define.choice(
-        'output_format', label_output.TEXT, label_output.FORMATS, 'How the labels are written.'
+    flags.define_exif_rotation(photos, EXIF_ROTATIONS)
+    flags.define_graph(graph, 'The graph that retrain wrote.')
+    flags.define_graph_reading(graph)
+    outputs = define.group('Outputs')
+    flags.define_top_k(outputs, 'The number of labels per photo.')
+    outputs.choice(
+        'output_format', label_output.TEXT, label_output.FORMATS, 'The format of the output.'
     )
-    define.string('output', None, 'The file to write; if not given, standard output.')
+    outputs.string('output', None, 'The file to write. Default: standard output.')
 
 
 _define_flags(flags.Definer(FLAGS))

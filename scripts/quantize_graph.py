@@ -1,11 +1,11 @@
-"""Makes a retrained graph smaller, or lets it run on 8-bit values.
+"""Makes a retrained graph smaller, or makes it compute with 8-bit values.
 
   python -m scripts.quantize_graph --mode=weights --output_node_names=final_result \\
       --input=tf_files/retrained_graph.pb --output=tf_files/quantized_graph.pb
 
-Modes: weights stores the weights in 8 bits, about a third of the size at the same speed;
-weights_rounded leaves the size and lets the file compress; eightbit also computes with 8-bit
-values; round and quantize are float graphs that show what 8 bits, or fewer, would cost.
+Modes: weights stores the weights in 8 bits: about a third of the size, the same speed.
+weights_rounded keeps the size, but the file compresses well. eightbit also computes with 8-bit
+values. round and quantize give float graphs that show what 8 bits or fewer would cost.
 """
 
 import logging
@@ -24,38 +24,42 @@ _MOST = 1e38  # The end of a range; the width of a range and the steps over it s
 
 
 def _define_flags(define):
-    define.string('input', '', 'The frozen graph to quantize.')
-    define.string('output', '', 'Where the quantized graph is written.')
-    define.string('output_node_names', '', 'The nodes that give the results, separated by commas.')
-    define.choice('mode', settings_lib.ROUND, settings_lib.MODES, 'What to make.')
-    define.integer('bitdepth', 8, 'How many bits; eightbit has always 8.')
-    define.boolean('print_nodes', False, 'Print the nodes of the quantized graph.')
+    files_group, ranges = define.group('Graphs'), define.group('Ranges of the mode eightbit')
+    files_group.string('input', '', 'The frozen graph to quantize.')
+    files_group.string('output', '', 'The file of the quantized graph.')
+    files_group.string('output_node_names', '', 'The output nodes, separated by commas.')
+    files_group.boolean('print_nodes', False, 'Print the nodes of the quantized graph.')
+    files_group.string(
+        'test_input_dims',
+        '1,224,224,3',
+        'The shape of the random input on which both graphs are compared. If not given: as the '
+        'graph declares, otherwise the default.',
+    )
+    _define_modes(define.group('Quantization'))
+    for name, end in (('min', 'lower'), ('max', 'upper')):
+        ranges.float(
+            'quantized_fallback_' + name,
+            None,
+            'The %s end of constant ranges, in place of dynamic ranges.' % end,
+        )
+    ranges.string(
+        'calibration_images',
+        '',
+        'A folder of photos, with its sub-folders, to measure constant ranges on.',
+    )
+
+
+def _define_modes(define):
+    define.choice('mode', settings_lib.ROUND, settings_lib.MODES, 'The mode; see above.')
+    define.integer('bitdepth', 8, 'The number of bits; always 8 with eightbit.')
     define.boolean(
         'strip_redundant_quantization',
         True,
-        'With eightbit: take out steps from 8 bits to float and straight back.',
+        'With eightbit: remove conversions from 8 bits to float and straight back.',
     )
-    define.boolean('quantized_input', False, 'Let the graph be fed 8-bit values instead of floats.')
-    define.float('quantized_input_min', 0, 'What the 8-bit input 0 stands for.')
-    define.float('quantized_input_max', 1, 'What the 8-bit input 255 stands for.')
-    define.float(
-        'quantized_fallback_min',
-        None,
-        'With eightbit: the lower end of ranges that are otherwise taken as the graph runs.',
-    )
-    define.float('quantized_fallback_max', None, 'The upper end of these ranges.')
-    define.string(
-        'test_input_dims',
-        '1,224,224,3',
-        'The shape of the random input that the graph is run on before and after. Not given: '
-        'what the graph declares.',
-    )
-    define.string(
-        'calibration_images',
-        '',
-        'With eightbit: a folder of photos to take ranges from, in place of taking them each '
-        'time that the graph runs. Sub-folders count.',
-    )
+    define.boolean('quantized_input', False, 'Make the graph take 8-bit values as its input.')
+    define.float('quantized_input_min', 0, 'The value that the 8-bit input 0 stands for.')
+    define.float('quantized_input_max', 1, 'The value that the 8-bit input 255 stands for.')
 
 
 _define_flags(flags.Definer(FLAGS))

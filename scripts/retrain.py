@@ -1,13 +1,13 @@
-"""Trains a new softmax layer on top of a pretrained network, on your own photos.
+"""Trains a new last layer on top of a pretrained network, on your own photos.
 
   python -m scripts.retrain --image_dir=tf_files/flower_photos --architecture=mobilenet_0.50_224 \\
       --bottleneck_dir=tf_files/bottlenecks --model_dir=tf_files/models \\
       --summaries_dir=tf_files/training_summaries --how_many_training_steps=500 \\
       --output_graph=tf_files/retrained_graph.pb --output_labels=tf_files/retrained_labels.txt
 
-The image folder holds one sub-folder of photos for each class; the folder's name is the label.
-Each photo goes through the pretrained network once; what comes out, its bottleneck, is kept as a
-text file in the bottleneck folder. Label photos with the result by python -m scripts.label_image.
+The image folder holds one sub-folder of photos per class; its name is the label. Each photo goes
+through the pretrained network once; the output, its bottleneck, is kept as a text file in the
+bottleneck folder. python -m scripts.label_image labels photos with the trained graph.
 """
 
 import datetime
@@ -35,89 +35,60 @@ _SEEDS = 2**31  # TensorFlow's seeds are no larger.
 
 
 def _define_flags(define):
-    _define_outputs(define)
-    _define_training(define)
-    _define_photos(define)
-    define.string('model_dir', '/tmp/imagenet', 'Where pretrained networks are kept.')
-    define.string('bottleneck_dir', '/tmp/bottleneck', 'Where bottlenecks are kept.')
+    _define_photos(define.group('Photos'))
+    _define_network(define.group('Network'))
+    _define_training(define.group('Training'))
+    _define_distortions(define.group('Distortions: each step then runs the network'))
+    _define_outputs(define.group('Outputs'))
+
+
+def _define_photos(define):
+    flags.define_photos(define, '', extensions.DECODED, [split_lib.BY_PATH, split_lib.BY_NAME])
+    flags.define_exif_rotation(define, EXIF_ROTATIONS, IGNORE)
+    define.choice(
+        'bad_images',
+        bad_images.SKIP,
+        bad_images.POLICIES,
+        'What to do with an unreadable photo: skip names it and leaves it out, stop names it and '
+        'ends the run.',
+    )
+
+
+def _define_network(define):
     define.string(
         'architecture',
         'inception_v3',
-        'The pretrained network: inception_v3, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128> '
-        '(with _quantized after it for the 8-bit one), or sample, which needs no download.',
+        'The pretrained network: inception_v3; mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, '
+        'with _quantized after it for the 8-bit one; or sample, which needs no download.',
     )
-
-
-def _define_outputs(define):
-    define.string('output_graph', '/tmp/output_graph.pb', 'Where the trained graph is written.')
-    define.string(
-        'output_labels', '/tmp/output_labels.txt', 'Where the labels are written, one a line.'
-    )
-    define.string(
-        'summaries_dir',
-        '/tmp/retrain_logs',
-        'Where the summaries for TensorBoard are written. It is emptied at the start.',
-    )
-    define.string(
-        'intermediate_output_graphs_dir',
-        '/tmp/intermediate_graph/',
-        'Where intermediate graphs are written.',
-    )
-    define.integer(
-        'summary_interval',
-        1,
-        'Write summaries of the training every so many steps, and of each evaluation; 0: none.',
-        flags.NOT_NEGATIVE,
-    )
-    define.integer(
-        'intermediate_store_frequency',
-        0,
-        'Write an intermediate graph every so many steps; 0: none.',
-        flags.NOT_NEGATIVE,
-    )
-    define.string(
-        'saved_model_dir', '', 'Where a SavedModel for TensorFlow Serving is written; empty: none.'
-    )
-    define.string(
-        'tflite_output_file',
-        '',
-        'Where a TensorFlow Lite file is written, its labels beside it; empty: none.',
-    )
-    flags.define_report(define, '')
-    define.boolean(
-        'describe_paths',
-        True,
-        'Store in the graph which folder its photos were in, for evaluate; a path can hold a name.',
-    )
-    define.boolean(
-        'print_misclassified_test_images', False, 'Print the test photos that get a wrong label.'
-    )
+    define.string('model_dir', '/tmp/imagenet', 'The folder of pretrained networks.')
+    define.string('bottleneck_dir', '/tmp/bottleneck', 'The folder of bottlenecks.')
 
 
 def _define_training(define):
-    define.integer('how_many_training_steps', 4000, 'How many steps to train.', flags.POSITIVE)
-    define.float('learning_rate', 0.01, 'The step size of gradient descent.')
-    define.integer('eval_step_interval', 10, 'How often to evaluate, in steps.', flags.POSITIVE)
-    define.integer('train_batch_size', 100, 'How many photos to train on in a step; -1: all.')
-    define.integer('test_batch_size', -1, 'How many photos to test with at the end; -1: all.')
+    define.integer('how_many_training_steps', 4000, 'The number of steps.', flags.POSITIVE)
+    define.float('learning_rate', 0.01, 'The learning rate.')
+    define.integer('train_batch_size', 100, 'The number of photos per step; -1: all.')
+    define.integer('validation_batch_size', 100, 'The number of photos per evaluation; -1: all.')
+    define.integer('test_batch_size', -1, 'The number of photos in the final test; -1: all.')
     define.integer(
-        'validation_batch_size', 100, 'How many photos to validate with each time; -1: all.'
-    )
-    define.string(
-        'final_tensor_name', 'final_result', 'The name of the output node of the trained graph.'
+        'eval_step_interval',
+        10,
+        'The number of steps from one evaluation to the next.',
+        flags.POSITIVE,
     )
     define.integer(
         'random_seed',
         None,
-        'Any integer from 0 on: the same one gives the same graph again, to the byte. If not '
-        'given: a different one each time.',
+        'An integer: the same one gives the same graph, byte for byte. Default: a new one for '
+        'each run.',
         (0, _SEEDS - 1),
     )
     define.choice(
         'optimizer',
         settings_lib.GRADIENT_DESCENT,
         settings_lib.OPTIMIZERS,
-        'How weights are updated. momentum and adam need smaller learning rates.',
+        'The optimizer. momentum and adam need lower learning rates.',
     )
     define.float(
         'dropout',
@@ -128,40 +99,72 @@ def _define_training(define):
     define.integer(
         'early_stopping_steps',
         0,
-        'Stop when accuracy on all validation photos has not improved for so many steps, and keep '
-        'the best; 0: train all steps.',
+        'Stop when the accuracy on all validation photos has not improved for this number of '
+        'steps, and keep the best; 0: train all steps.',
         flags.NOT_NEGATIVE,
     )
-    define.string('checkpoint_path', '', 'The file that training is saved to; empty: none.')
+    define.string('checkpoint_path', '', 'Save the training to this file as it goes.')
     define.boolean(
         'resume',
         False,
-        'Resume from --checkpoint_path if it exists; the result is the same to the byte as '
+        'Continue from --checkpoint_path if it exists. The result is the same, byte for byte, as '
         'without the interruption.',
     )
 
 
-def _define_photos(define):
-    flags.define_photos(define, '', extensions.DECODED, [split_lib.BY_PATH, split_lib.BY_NAME])
-    flags.define_exif_rotation(define, EXIF_ROTATIONS, IGNORE)
-    define.choice(
-        'bad_images',
-        bad_images.SKIP,
-        bad_images.POLICIES,
-        'What to do with an unreadable photo: skip names it and leaves it out, stop ends the run '
-        'with its name.',
-    )
-    define.boolean('flip_left_right', False, 'Flip half of the training photos, at random.')
+def _define_distortions(define):
+    define.boolean('flip_left_right', False, 'Flip half of the training photos at random.')
     for name, meaning, bounds in (
-        ('random_crop', 'The percentage to crop off training photos', flags.NOT_NEGATIVE),
-        ('random_scale', 'Up to which percentage to enlarge training photos', flags.NOT_NEGATIVE),
-        (
-            'random_brightness',
-            'Up to which percentage to brighten or darken training photos',
-            flags.PERCENT,
-        ),
+        ('random_crop', 'Crop training photos at random, by', flags.NOT_NEGATIVE),
+        ('random_scale', 'Enlarge training photos at random, by up to', flags.NOT_NEGATIVE),
+        ('random_brightness', 'Brighten or darken training photos, by up to', flags.PERCENT),
     ):
-        define.integer(name, 0, meaning + ', at random.', bounds)
+        define.integer(name, 0, meaning + ' this percentage.', bounds)
+
+
+def _define_outputs(define):
+    define.string('output_graph', '/tmp/output_graph.pb', 'The file of the trained graph.')
+    define.string('output_labels', '/tmp/output_labels.txt', 'The file of labels, one per line.')
+    define.string('final_tensor_name', 'final_result', 'The name of the output node.')
+    define.string(
+        'summaries_dir',
+        '/tmp/retrain_logs',
+        'The folder of summaries for TensorBoard. It is emptied at the start.',
+    )
+    define.integer(
+        'intermediate_store_frequency',
+        0,
+        'Write an intermediate graph whenever this number of steps is done; 0: never.',
+        flags.NOT_NEGATIVE,
+    )
+    define.string(
+        'intermediate_output_graphs_dir',
+        '/tmp/intermediate_graph/',
+        'The folder of intermediate graphs.',
+    )
+    define.boolean(
+        'print_misclassified_test_images', False, 'Print the test photos with a wrong label.'
+    )
+    define.integer(
+        'summary_interval',
+        1,
+        'The number of steps from one summary of the training to the next; 0: no summaries, '
+        'neither of training nor of evaluations.',
+        flags.NOT_NEGATIVE,
+    )
+    define.string(
+        'saved_model_dir', '', 'Write a SavedModel for TensorFlow Serving to this folder.'
+    )
+    define.string(
+        'tflite_output_file', '', 'Write a TensorFlow Lite file, with its labels beside it.'
+    )
+    flags.define_report(define, '')
+    define.boolean(
+        'describe_paths',
+        True,
+        'Store the folder of the photos in the graph, so that evaluate finds the split. A path '
+        "can contain a person's name.",
+    )
 
 
 _define_flags(flags.Definer(FLAGS))

@@ -98,8 +98,9 @@ def test_the_library_knows_no_flags(path):
 def test_flags_of_several_commands_are_defined_once():
     assert is_command('retrain.py') and not is_command(os.path.join('common', 'flags.py'))
     defined = collections.Counter()
+    definition = r"\w\.(?:strings?|integer|float|boolean|choice)\(\s*'(\w+)'"
     for path in modules():
-        defined.update(re.findall(r"\bdefine\.\w+\(\s*'(\w+)'", source(path)))
+        defined.update(re.findall(definition, source(path)))
     assert {'architecture', 'graph', 'top_k', 'image_dir'} <= set(defined)
     # What the commands that have these mean by them is not the same.
     different = {'output', 'output_graph', 'output_dir', 'seed', 'summaries_dir'}

@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 
-from scripts.common import flags, limits, packages, printing, process
+from scripts.common import flag_help, flags, limits, packages, printing, process
 from scripts.common.errors import UserError
 from scripts.common.process import FAILURE, INTERRUPTED, SUCCESS
 
@@ -146,20 +146,7 @@ def _refuse_spaces(arguments):
 
 def _help(main, flag_values):
     usage = main.__globals__['__doc__']  # A profiler's or debugger's own module is __main__.
-    return '%s\nFlags:\n%s' % (
-        usage,
-        '\n'.join(
-            _flag_help(flag_values[name])
-            for name in sorted(flag_values)
-            if flag_values[name].name == name
-        ),
-    )
-
-
-def _flag_help(flag):
-    form = '--[no]%s' % flag.name if flag.boolean else '--%s' % flag.name
-    default = '' if flag.default is None else ' (default: %s)' % flag.default_as_str
-    return '  %s: %s%s' % (form, flag.help, default)
+    return '%s\n%s' % (usage, flag_help.text(flag_values))
 
 
 def _name(argv):

@@ -21,40 +21,48 @@ class Definer:
     """Defines flags on one `FlagValues`.
 
     Each method takes the flag's name, its default and what it means, as --help says it.
+
+    Args:
+      values: the `FlagValues`.
+      title: of the group in which --help and docs/flags.md show the flags.
     """
 
-    def __init__(self, values):
+    def __init__(self, values, title='Flags'):
         self._values = values
+        # absl shows flags by the module that defines them: here a module is a group.
+        self._place = {'flag_values': values, 'module_name': title}
+
+    def group(self, title):
+        """Returns what defines flags in a group of that title, on the same `FlagValues`."""
+        return Definer(self._values, title)
 
     def string(self, name, default, meaning):
         """Defines a flag that holds a text."""
-        flags.DEFINE_string(name, default, meaning, flag_values=self._values)
+        flags.DEFINE_string(name, default, meaning, **self._place)
 
     def strings(self, name, default, meaning):
         """Defines a flag that may be given more than once: a list of str."""
-        flags.DEFINE_multi_string(name, default, meaning, flag_values=self._values)
+        flags.DEFINE_multi_string(name, default, meaning, **self._place)
 
     def integer(self, name, default, meaning, bounds=_UNBOUNDED):
         """Defines a flag that holds an integer."""
         low, high = bounds
         flags.DEFINE_integer(
-            name, default, meaning, lower_bound=low, upper_bound=high, flag_values=self._values
+            name, default, meaning, lower_bound=low, upper_bound=high, **self._place
         )
 
     def float(self, name, default, meaning, bounds=_UNBOUNDED):
         """Defines a flag that holds a float."""
         low, high = bounds
-        flags.DEFINE_float(
-            name, default, meaning, lower_bound=low, upper_bound=high, flag_values=self._values
-        )
+        flags.DEFINE_float(name, default, meaning, lower_bound=low, upper_bound=high, **self._place)
 
     def boolean(self, name, default, meaning):
         """Defines a flag that is set by --name and --noname."""
-        flags.DEFINE_boolean(name, default, meaning, flag_values=self._values)
+        flags.DEFINE_boolean(name, default, meaning, **self._place)
 
     def choice(self, name, default, choices, meaning):
         """Defines a flag that holds one of `choices`, a list of str, or the default."""
-        flags.DEFINE_enum(name, default, choices, meaning, flag_values=self._values)
+        flags.DEFINE_enum(name, default, choices, meaning, **self._place)
 
 
 def define_graph(define, meaning='The graph.'):
@@ -77,27 +85,27 @@ def define_photos(define, image_dir, extensions, split_keys, is_described=False)
     def otherwise(default, meaning):
         if not is_described:
             return default, meaning
-        return None, '%s If not given: what the graph says, or else %s.' % (meaning, default)
+        return None, '%s Default: as the graph says, otherwise %s.' % (meaning, default)
 
     define.string(
         'image_dir',
-        *otherwise(image_dir, 'The folder with one sub-folder of photos for each label.'),
+        *otherwise(image_dir, 'The folder that holds one sub-folder of photos per label.'),
     )
+    for name, purpose in (('testing', 'for testing'), ('validation', 'for validation')):
+        meaning = 'The percentage of the photos that are %s.' % purpose
+        define.integer(name + '_percentage', *otherwise(10, meaning), PERCENT)
     define.string(
         'image_extensions',
         *otherwise(
             'jpg,jpeg',
-            'Which files are photos, by their extensions, in upper or lower case, separated by '
+            'The extensions of the files to use as photos, in upper or lower case, separated by '
             'commas: some of %s.' % ', '.join(extensions),
         ),
     )
-    for name, purpose in (('testing', 'for testing'), ('validation', 'for validation')):
-        meaning = 'The percentage of the photos that is %s.' % purpose
-        define.integer(name + '_percentage', *otherwise(10, meaning), PERCENT)
     default, meaning = otherwise(
         split_keys[0],
-        'What decides whether a photo is for training, validation or testing: its path as typed, '
-        'or its name, <folder>/<file>, which stays the same when the folder is moved.',
+        'What decides whether a photo is for training, validation or testing: path, as typed, or '
+        'name, <folder>/<file>, which stays the same when the folder is moved.',
     )
     define.choice('split_key', default, split_keys, meaning)
 
@@ -105,45 +113,47 @@ def define_photos(define, image_dir, extensions, split_keys, is_described=False)
 def define_exif_rotation(define, choices, default=None):
     """Defines whether photos are rotated; without a default, a graph may say so."""
     meaning = (
-        'Whether JPEGs are used as stored, as in the classic script, or rotated by their EXIF.'
+        'Whether JPEGs are used as they are stored, as in the classic script, or rotated as their '
+        'EXIF data says.'
     )
     if default is None:
-        meaning += ' If not given: as in the training of the graph, or else ignore.'
+        meaning += ' Default: as in the training of the graph, otherwise ignore.'
     define.choice('exif_rotation', default, choices, meaning)
 
 
 def define_graph_reading(define):
     """Defines how a graph is fed and read; what is not given is read off the graph."""
-    for name in ('input_height', 'input_width'):
-        define.integer(
-            name,
-            None,
-            'Pixels; if not given, what the graph declares, or else 224 (299 if it is fed at Mul).',
-            POSITIVE,
-        )
-    for name, meaning in (
-        ('input_mean', 'Subtracted from each pixel'),
-        ('input_std', 'What each pixel is then divided by'),
-    ):
-        define.float(
-            name, None, meaning + '; if not given, 127.5 if the graph is fed at input, 128 at Mul.'
-        )
-    define.string('input_layer', None, 'The node that is fed; if not given, input or Mul.')
-    define.string(
-        'output_layer',
-        None,
-        'The node that gives the scores; if not given, final_result or the only output.',
-    )
     define.string(
         'labels',
         'tf_files/retrained_labels.txt',
-        'The labels, one a line. If not given: those in the graph, or else X_labels.txt beside '
-        'X_graph.pb.',
+        'The file of labels, one per line. If not given: the labels in the graph, otherwise '
+        'X_labels.txt beside X_graph.pb, otherwise the default.',
+    )
+    for name, side in (('input_height', 'height'), ('input_width', 'width')):
+        define.integer(
+            name,
+            None,
+            'The %s of the input, in pixels. Default: as the graph declares, otherwise 224, or '
+            '299 if the input node is Mul.' % side,
+            POSITIVE,
+        )
+    for name, meaning in (
+        ('input_mean', 'The number that is subtracted from each pixel.'),
+        ('input_std', 'The number by which each pixel is then divided.'),
+    ):
+        default = ' Default: as the graph says, otherwise 127.5, or 128 if the input node is Mul.'
+        define.float(name, None, meaning + default)
+    define.string('input_layer', None, 'The input node. Default: input or Mul.')
+    define.string(
+        'output_layer',
+        None,
+        'The node of the scores. Default: final_result, or the only output of the graph.',
     )
     define.boolean(
         'allow_tensorrt_engines',
         False,
-        'Run the TensorRT engines in a graph: machine code, which nothing checks.',
+        'Run TensorRT engines in the graph. They are machine code, which cannot be checked: use '
+        'this only for graphs that you made yourself.',
     )
 
 
@@ -157,8 +167,8 @@ def define_report(define, default):
     define.string(
         'report',
         default,
-        'Where the evaluation is written as one page of HTML: confusion, top losses, learning '
-        'curves. If not given: nowhere.',
+        'Write the evaluation to this file, as one page of HTML: confusion matrix, top losses, '
+        'learning curves.',
     )
 
 

@@ -1,10 +1,10 @@
-"""Draws the demo's photos: a folder for each of five kinds of flower, and a few photos held out.
+"""Draws the photos of the demo: one folder for each of five kinds of flower, and held-out photos.
 
   python -m scripts.sample.draw_flowers --output_dir=tf_files/sample_photos \\
       --held_out_dir=tf_files/sample_held_out
 
-The same seed and release of Pillow always draw the same photos; those that are there already are
-left alone, whatever seed drew them.
+The same seed and release of Pillow always draw the same photos. Existing files are kept, even if
+another seed drew them.
 """
 
 import io
@@ -22,16 +22,20 @@ FLAGS = flags.FlagValues()
 
 
 def _define_flags(define):
-    define.string('output_dir', '', 'Folder that gets a folder of photos for each kind.')
+    define.string('output_dir', '', 'The folder to draw to, with one sub-folder per kind.')
     define.string(
         'held_out_dir',
         '',
-        'Folder that gets photos outside the data set, <kind>_<number>.jpg; '
-        'none are drawn where it is not given.',
+        'The folder of held-out photos, <kind>_<number>.jpg, which are not in --output_dir. '
+        'Default: none are drawn.',
     )
-    define.integer('per_class', 100, 'How many photos of each kind to draw.', flags.POSITIVE)
-    define.integer('held_out_per_class', 1, 'How many of each kind to hold out.', flags.POSITIVE)
-    define.integer('seed', 1, 'Another seed draws other photos.')
+    define.integer('per_class', 100, 'The number of photos per kind.', flags.POSITIVE)
+    define.integer(
+        'held_out_per_class', 1, 'The number of held-out photos per kind.', flags.POSITIVE
+    )
+    define.integer(
+        'seed', 1, 'The seed of the random numbers: different seeds draw different photos.'
+    )
 
 
 _define_flags(flags.Definer(FLAGS))

@@ -1,6 +1,6 @@
-"""Makes the sample network: draws pictures of things, trains on them, writes a frozen graph.
+"""Makes the sample network: draws pictures of objects, trains on them, writes a frozen graph.
 
-No flower is among the things, so that retraining on the demo's flowers is honest transfer.
+None of the objects is a flower, so retraining on the demo's flowers is real transfer learning.
 
   python -m scripts.sample.train_network --output_graph=tf_files/models/sample/frozen_graph.pb
   python -m scripts.sample.train_network --random_weights --output_graph=/tmp/random_graph.pb
@@ -13,19 +13,16 @@ FLAGS = flags.FlagValues()
 
 
 def _define_flags(define):
-    define.string('output_graph', '', 'Where to write the frozen graph.')
+    define.string('output_graph', '', 'The file of the frozen graph.')
     define.boolean(
         'random_weights',
         False,
-        'Write a network of the same shape without training it: the control '
-        'that shows what the training is worth.',
+        'Write a network with the same layers but without training, as a baseline.',
     )
+    define.integer('images_per_form', 400, 'The number of pictures per form.', flags.POSITIVE)
+    define.integer('training_steps', 14000, 'The number of training steps.', flags.POSITIVE)
     define.integer(
-        'images_per_form', 400, 'How many pictures of each form to draw.', flags.POSITIVE
-    )
-    define.integer('training_steps', 14000, 'How many batches to train on.', flags.POSITIVE)
-    define.integer(
-        'seed', 1, 'The same seed gives the same pictures and first weights.', (0, 2**31 - 1)
+        'seed', 1, 'The seed of the pictures and of the initial weights.', (0, 2**31 - 1)
     )
 
 

@@ -60,5 +60,5 @@ def test_what_a_graph_may_say_has_no_default():
     flags.define_photos(flags.Definer(values), 'photos', ['jpg'], ['path', 'name'], True)
     values(['name'])
     assert {values[name].value for name in values} == {None}
-    assert 'or else photos.' in values['image_dir'].help
-    assert 'or else path.' in values['split_key'].help
+    assert 'otherwise photos.' in values['image_dir'].help
+    assert 'otherwise path.' in values['split_key'].help
