@@ -76,7 +76,7 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Evaluates as the parsed flags say; raises UserError where a person must do something."""
+    """Evaluates as the parsed flags say; raises UserError for a user error."""
     paths = _graph_paths(values, arguments)
     settings = flags.settings(
         values,
@@ -88,7 +88,7 @@ def main(values, arguments):
     _check_flags(values, paths)
     data = [files.read(path, 'graph') for path in paths]
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.evaluation import curves as curves_lib
     from scripts.evaluation import evaluating
@@ -159,12 +159,12 @@ def _check_flags(values, paths):
 
 
 def _check_comparable(graphs):
-    """Raises UserError where graphs have other labels; warns where their test photos differ."""
+    """Raises UserError if the labels of graphs differ; warns if their test photos may."""
     first = graphs[0]
     for graph in graphs[1:]:
         if graph.labels != first.labels:
             raise UserError(
-                'the labels of %s and %s are not the same (%s; %s): evaluate each alone'
+                'the labels of %s and %s differ (%s; %s): evaluate each alone'
                 % (
                     first.path,
                     graph.path,
@@ -175,8 +175,8 @@ def _check_comparable(graphs):
         described = [each.description and each.description.photos for each in (first, graph)]
         if described[0] != described[1]:
             _LOG.warning(
-                '%s and %s do not say that their photos were split alike: some of the photos may '
-                'have trained one of them',
+                '%s and %s do not say that their photos were split in the same way: one of them '
+                'may have been trained on some of these photos',
                 first.path,
                 graph.path,
             )
@@ -205,8 +205,8 @@ def _dataset(values, graph):
     ]
     if described and different:
         _LOG.warning(
-            'flags contradict what the graph says of its training, and win: some of the photos may '
-            'have trained it: %s',
+            'flags override what the graph says of its training, so it may have been trained on '
+            'some of these photos: %s',
             ', '.join(different),
         )
     split = split._replace(**given)

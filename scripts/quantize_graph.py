@@ -20,7 +20,7 @@ from scripts.quantization import settings as settings_lib
 _LOG = logging.getLogger('scripts.quantize_graph')  # Not __name__: that is __main__ here.
 
 FLAGS = flags.FlagValues()
-_MOST = 1e38  # The end of a range; the width of a range and the steps over it stay finite.
+_MOST = 1e38  # Of the ends of a range: its width and its steps stay finite in float32.
 
 
 def _define_flags(define):
@@ -33,7 +33,7 @@ def _define_flags(define):
     define.boolean(
         'strip_redundant_quantization',
         True,
-        'With eightbit: take out steps from 8 bits to float and straight back.',
+        'With eightbit: remove steps from 8 bits to float and straight back.',
     )
     define.boolean('quantized_input', False, 'Let the graph be fed 8-bit values instead of floats.')
     define.float('quantized_input_min', 0, 'What the 8-bit input 0 stands for.')
@@ -41,20 +41,20 @@ def _define_flags(define):
     define.float(
         'quantized_fallback_min',
         None,
-        'With eightbit: the lower end of ranges that are otherwise taken as the graph runs.',
+        'With eightbit: the lower end of ranges that are otherwise dynamic.',
     )
     define.float('quantized_fallback_max', None, 'The upper end of these ranges.')
     define.string(
         'test_input_dims',
         '1,224,224,3',
-        'The shape of the random input that the graph is run on before and after. Not given: '
-        'what the graph declares.',
+        'The shape of the random input that the graph is run on before and after. If not '
+        'given: what the graph declares.',
     )
     define.string(
         'calibration_images',
         '',
-        'With eightbit: a folder of photos to take ranges from, in place of taking them each '
-        'time that the graph runs. Sub-folders count.',
+        'With eightbit: a folder of photos to measure ranges on, which are dynamic otherwise. '
+        'Sub-folders count.',
     )
 
 
@@ -62,7 +62,7 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Quantizes as the parsed flags say; raises UserError where a person must do something."""
+    """Quantizes as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
     settings = _settings(values)
     dims = _dims(values)
@@ -76,7 +76,7 @@ def main(values, arguments):
     )
     graph_data = files.read(values.input, 'graph')
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts.graphs import graph_files
     from scripts.quantization import checks, comparison, modes
 
@@ -95,7 +95,7 @@ def main(values, arguments):
         print(line)
     for each in differences:
         print(
-            '%s: on random input the two are %.3g apart at most, of values up to %.3g'
+            '%s: on random input the outputs differ by at most %.3g; the largest value is %.3g'
             % (printing.printable(each.name), each.greatest, each.scale)
         )
     for line in comparison.unexplained(differences, settings):
@@ -174,8 +174,8 @@ def _dims(values):
         dims = [0]
     if min(dims) < 1:
         raise UserError(
-            '--test_input_dims=%s: expected whole numbers from 1 on with commas '
-            'between them, such as 1,224,224,3' % values.test_input_dims
+            '--test_input_dims=%s: expected integers from 1 on, separated by '
+            'commas, such as 1,224,224,3' % values.test_input_dims
         )
     return dims
 

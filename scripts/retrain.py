@@ -161,7 +161,7 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Retrains as the parsed flags say; raises UserError where a person must do something."""
+    """Retrains as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
     _check_flags(values)
     split = split_lib.Split(
@@ -173,7 +173,7 @@ def main(values, arguments):
     outputs.check(settings, dataset, values.report)
     exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.training import retraining
 

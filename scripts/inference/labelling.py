@@ -29,7 +29,7 @@ def output_of(graph_def, name=None):
 
     Args:
       graph_def: a GraphDef.
-      name: the node that a person names, or None: `final_result`, or the only output.
+      name: the node that the user names, or None: `final_result`, or the only output.
 
     Raises:
       UserError: there is no such node.
@@ -57,7 +57,7 @@ def score(graph_def, graph_input, output_name, path):
       The `Scores`.
 
     Raises:
-      UserError: the photo cannot be read, or the graph does not run on it.
+      UserError: the photo is unreadable, or the graph does not run on it.
     """
     if _check_fed_shape(graph_def, graph_input) not in (None, 1):
         graph_def = rewrite.allow_any_batch(graph_def, graph_input.name)
@@ -76,7 +76,7 @@ def score(graph_def, graph_input, output_name, path):
         except tf.errors.OpError:
             wrong = bad_images.why_unreadable(path)
         if wrong is not None:
-            raise UserError('the photo %s cannot be read: it %s' % (path, wrong))
+            raise UserError('the photo %s is unreadable: it %s' % (path, wrong))
         start = time.time()
         with runs(graph_input, output_name):
             values = session.run(scores_tensor, {input_tensor: image})
@@ -91,8 +91,8 @@ def score(graph_def, graph_input, output_name, path):
 def score_many(graph_def, graph_input, output_name, paths):
     """Runs a graph on many photos, in batches, through the same stream as training.
 
-    Where the graph takes ranges of 8-bit values as it runs, each photo is a batch: the values of
-    another one would move its ranges, and so its scores.
+    If the graph has dynamic ranges of 8-bit values, each photo is a batch: the values of another
+    one would change its ranges, and so its scores.
 
     Args:
       graph_def: a frozen GraphDef, which may have been made for one image at a time.
@@ -131,7 +131,7 @@ def score_many(graph_def, graph_input, output_name, paths):
 
 
 def _check_fed_shape(graph_def, graph_input):
-    """Raises UserError where the fed node does not take a batch of such pixels.
+    """Raises UserError if the fed node does not take a batch of such pixels.
 
     Returns:
       How many photos it is declared to take at once, or None.
@@ -151,7 +151,7 @@ def _check_fed_shape(graph_def, graph_input):
 
 
 def _as_scores(output_tensor, output_name):
-    """Returns the scores that a graph gives as float32; raises UserError where they are none."""
+    """Returns scores of any type of numbers as float32; raises UserError if they are no numbers."""
     dtype = output_tensor.dtype
     if not (dtype.is_floating or dtype.is_integer):
         raise UserError(
@@ -163,7 +163,7 @@ def _as_scores(output_tensor, output_name):
 
 @contextlib.contextmanager
 def runs(graph_input, output_name):
-    """Turns TensorFlow's error in running a graph into one line."""
+    """Turns an error of TensorFlow in running a graph into a UserError."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -184,5 +184,5 @@ def _check_shape(values, output_name):
 def _check_finite(values, output_name):
     if not np.isfinite(values).all():
         raise UserError(
-            'the node %s gives scores that are not numbers: the graph is broken' % output_name
+            'the node %s gives scores that are not finite: the graph is corrupt' % output_name
         )
