@@ -24,7 +24,7 @@ from scripts.dataset import split as split_lib
 from scripts.images import bad_images, exif
 from scripts.images.settings import EXIF_ROTATIONS, IGNORE, Distortions
 from scripts.networks import registry
-from scripts.training import checkpoint, outputs, summaries
+from scripts.training import checkpoint, output_paths, summaries
 from scripts.training import settings as settings_lib
 
 _LOG = logging.getLogger('scripts.retrain')  # Not __name__: that is __main__ here.
@@ -56,6 +56,12 @@ def _define_outputs(define):
         'summaries_dir',
         '/tmp/retrain_logs',
         'Where the summaries for TensorBoard are written. It is emptied at the start.',
+    )
+    define.integer(
+        'summary_interval',
+        1,
+        'Write summaries of the training every so many steps, and of each evaluation; 0: none.',
+        flags.NOT_NEGATIVE,
     )
     define.string(
         'intermediate_output_graphs_dir',
@@ -170,79 +176,91 @@ def main(values, arguments):
     dataset = photos_lib.load(values.image_dir, split, extensions.parse(values.image_extensions))
     photos_lib.check_trainable(dataset)
     settings = _settings(values)
-    outputs.check(settings, dataset, values.report)
+    output_paths.check(settings, dataset, values.report)
     exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
 
     # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
+    from scripts.export import outputs
+    from scripts.networks import backbone as backbone_lib
     from scripts.training import retraining
 
     with summaries.held(settings.training.summaries_dir) as event_files:
-        trained = retraining.run(settings, dataset)
-        failures = _write_the_rest(values, settings, dataset, trained)
+        outputs.check_places(settings)
+        backbone = backbone_lib.load(settings.network, settings.model_dir)
+        outputs.check_convertible(settings, backbone)
+        trained = retraining.run(settings, backbone, dataset)
+        outputs.write(settings, trained.graph_def, dataset.labels)
+        failures = _show_mistakes(values, dataset, trained.tested)
+        failures += outputs.write_others(settings, trained.graph_def, dataset.labels)
     if values.random_seed is None:
         seed = settings.training.random_seed
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)
     _LOG.info(
         'The graph is %s, its labels are %s. Label a photo with:\n'
-        '  %s --graph=%s --labels=%s --image=PHOTO.jpg\n'
-        'See the training in TensorBoard with:\n  tensorboard --logdir %s',
+        '  %s --graph=%s --labels=%s --image=PHOTO.jpg',
         settings.output_graph,
         settings.output_labels,
         command.how_to_start('label_image'),
         shlex.quote(settings.output_graph),
         shlex.quote(settings.output_labels),
-        shlex.quote(settings.training.summaries_dir),
     )
+    if settings.training.summary_interval:
+        _LOG.info(
+            'See the training in TensorBoard with:\n  tensorboard --logdir %s',
+            shlex.quote(settings.training.summaries_dir),
+        )
     summaries.check_whole(settings.training.summaries_dir, event_files)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
-def _write_the_rest(values, settings, dataset, trained):
-    """Writes what else is wanted; returns what went wrong, which costs only itself, as texts."""
-    from scripts.training import retraining
-
-    writers = []
-    if trained.tested is not None:
-        writers.append(lambda: _show_mistakes(values, dataset, trained.tested))
-    if settings.saved_model_dir:
-        writers.append(
-            lambda: retraining.write_saved_model(settings, trained.graph_def, dataset.labels)
-        )
-    if settings.tflite_output_file:
-        writers.append(lambda: retraining.write_lite(settings, trained.graph_def, dataset.labels))
-    failures = []
-    for write in writers:
-        try:
-            write()
-        except UserError as error:
-            failures.append(str(error))
-    return failures
-
-
 def _show_mistakes(values, dataset, tested):
-    """Writes what the test got wrong, for TensorBoard and as a page."""
-    from scripts.evaluation import curves, report, tensorboard
+    """Writes what the test got wrong, for TensorBoard and as a page.
+
+    Returns:
+      A list of texts on what could not be written: it costs only itself.
+    """
+    if tested is None:
+        return []
     from scripts.evaluation.evaluating import Evaluation
 
     evaluation = Evaluation(
         dataset.labels, tested.photos, tested.scores, exif_rotation=values.exif_rotation
     )
-    tensorboard.write(
-        evaluation,
-        os.path.join(values.summaries_dir, split_lib.TESTING),
-        values.how_many_training_steps,
-    )
-    if values.report:
-        subject = report.subject_of(
-            values.output_graph,
-            files.read(values.output_graph, 'graph'),
-            (values.image_dir, split_lib.TESTING),
-            datetime.datetime.now(),
+    try:
+        _write_summaries(values, evaluation)
+        _write_report(values, evaluation)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def _write_summaries(values, evaluation):
+    from scripts.evaluation import tensorboard
+
+    if values.summary_interval:
+        tensorboard.write(
+            evaluation,
+            os.path.join(values.summaries_dir, split_lib.TESTING),
+            values.how_many_training_steps,
         )
-        report.write(values.report, evaluation, subject, curves.read(values.summaries_dir))
-        _LOG.info('The report on the test photos is %s', values.report)
+
+
+def _write_report(values, evaluation):
+    from scripts.evaluation import curves, report
+
+    if not values.report:
+        return
+    subject = report.subject_of(
+        values.output_graph,
+        files.read(values.output_graph, 'graph'),
+        (values.image_dir, split_lib.TESTING),
+        datetime.datetime.now(),
+    )
+    learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None
+    report.write(values.report, evaluation, subject, learning_curves)
+    _LOG.info('The report on the test photos is %s', values.report)
 
 
 def _check_flags(values):
@@ -258,24 +276,12 @@ def _settings(values):
         training = training._replace(random_seed=random.SystemRandom().randrange(_SEEDS))
     network = registry.find(values.architecture)
     pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
-    return settings_lib.Retraining(
+    return flags.settings(
+        values,
+        settings_lib.Retraining,
         network=network._replace(pixels=pixels),
-        model_dir=values.model_dir,
-        bottleneck_dir=values.bottleneck_dir,
-        distortions=Distortions(
-            values.flip_left_right,
-            values.random_crop,
-            values.random_scale,
-            values.random_brightness,
-        ),
+        distortions=flags.settings(values, Distortions),
         training=training,
-        output_graph=values.output_graph,
-        output_labels=values.output_labels,
-        print_misclassified_test_images=values.print_misclassified_test_images,
-        saved_model_dir=values.saved_model_dir,
-        tflite_output_file=values.tflite_output_file,
-        bad_images=values.bad_images,
-        describe_paths=values.describe_paths,
     )
 
 

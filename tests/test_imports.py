@@ -14,16 +14,16 @@ from tests.conftest import REPOSITORY
 # From the ground up; a module imports from its own folder and from those before it.
 FLOORS = [
     ('common',),
-    ('graphs',),
     ('dataset',),
+    ('graphs',),
     ('images',),
     ('networks',),
     ('features',),
+    ('training',),
     ('inference',),
     ('export',),
-    ('training',),
-    ('quantization',),
     ('evaluation',),
+    ('quantization',),
 ]
 COMMANDS = ['retrain', 'label_image', 'evaluate', 'count_ops', 'graph_pb2tb', 'quantize_graph']
 

@@ -290,7 +290,7 @@ def test_a_class_without_training_photos_is_one_line(bench, one_error, tmp_path)
         with open(path, 'wb') as file:
             file.write(b'no photo')
     line = one_error(retrain, *bench.flags(image_dir=folder))
-    assert 'none of the training photos of class red can be read' in line
+    assert 'all training photos of class red are unreadable' in line
     for path in training:
         os.remove(path)
     assert 'class red has no training photo' in one_error(retrain, *bench.flags(image_dir=folder))
@@ -316,7 +316,7 @@ def test_unreadable_photos_are_left_out(bench, in_process, tmp_path):
         )
         assert ended.status == 0, ended.err
         assert ended.err.count('cannot be read and is left out') == 2
-        assert '2 of 72 photos cannot be read and are left out' in ended.err
+        assert '2 of 72 photos are unreadable and are left out' in ended.err
 
 
 def test_summaries_of_an_earlier_run_go_and_nothing_else_does(bench, in_process, one_error):
@@ -568,31 +568,32 @@ def test_what_lite_does_not_take_is_told_before_anything_is_computed(bench, one_
     assert os.listdir(bench.folder) == ['models']
 
 
-@pytest.mark.parametrize('failing', ['to_lite', 'write_saved_model', 'report'])
+@pytest.mark.parametrize('failing', ['lite', 'saved_model', 'report'])
 def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, monkeypatch, failing):
-    from scripts.evaluation import report as report_lib
-    from scripts.export import export
+    from scripts.evaluation import report
+    from scripts.export import lite, saved_model
 
-    module, name = (report_lib, 'write') if failing == 'report' else (export, failing)
+    module = {'lite': lite, 'saved_model': saved_model, 'report': report}[failing]
+    name = 'convert' if failing == 'lite' else 'write'
     works, calls = getattr(module, name), []
 
     def fails(*arguments):
         calls.append(arguments)
-        if failing == 'to_lite' and len(calls) == 1:  # Before training it works.
+        if failing == 'lite' and len(calls) == 1:  # Before training it works.
             return works(*arguments)
         raise UserError('no room for this')
 
     monkeypatch.setattr(module, name, fails)
     places = {
-        'to_lite': os.path.join(bench.folder, 'flowers.tflite'),
-        'write_saved_model': os.path.join(bench.folder, 'serving', 'saved_model.pb'),
+        'lite': os.path.join(bench.folder, 'flowers.tflite'),
+        'saved_model': os.path.join(bench.folder, 'serving', 'saved_model.pb'),
         'report': os.path.join(bench.folder, 'report.html'),
     }
     line = one_error(
         retrain,
         *bench.flags(
-            tflite_output_file=places['to_lite'],
-            saved_model_dir=os.path.dirname(places['write_saved_model']),
+            tflite_output_file=places['lite'],
+            saved_model_dir=os.path.dirname(places['saved_model']),
             report=places['report'],
         ),
     )

@@ -54,9 +54,8 @@ class EventWriter:
             summary = tf.Summary.FromString(summary)
         self._write(tf.Event(summary=summary, step=step))
 
-    def add_graph(self, graph):
-        """Adds a tf.Graph, with the shapes of its tensors as far as they are known."""
-        graph_def = graph.as_graph_def(add_shapes=True)
+    def add_graph(self, graph_def):
+        """Adds a GraphDef."""
         self._write(tf.Event(graph_def=graph_def.SerializeToString()))
 
     def begin_again(self, step):

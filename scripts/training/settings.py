@@ -10,6 +10,11 @@ from scripts.images import bad_images as bad_images_lib
 from scripts.images.settings import Distortions
 from scripts.networks.registry import Network
 
+ALL = -1  # As a batch size: every photo of the category.
+
+# Each use of chance draws from a stream of its own: evaluating more often, say, trains the same.
+TRAINING_STREAM, VALIDATION_STREAM, TEST_STREAM, DISTORTION_STREAM = range(4)
+
 OPTIMIZERS = GRADIENT_DESCENT, MOMENTUM, ADAM = ('gradient_descent', 'momentum', 'adam')
 
 
@@ -17,9 +22,13 @@ _NODE_NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.\-]+)*\Z')
 
 
 class Training(typing.NamedTuple):
-    """How to train; the fields are the flags of `scripts.retrain` of the same names.
+    """How to train; the fields are the flags of `scripts.retrain` of the same names, but for one.
 
     The same random_seed repeats a run to the byte.
+
+    summary_interval: steps between summaries of training; 0: no summaries at all.
+    identity: what a run must have in common with another one to go on from its checkpoint, a dict
+      of JSON values, as `checkpoint.identity` makes it; None where there is no checkpoint.
     """
 
     how_many_training_steps: int
@@ -38,6 +47,8 @@ class Training(typing.NamedTuple):
     early_stopping_steps: int = 0
     checkpoint_path: str = ''
     resume: bool = False
+    summary_interval: int = 1
+    identity: typing.Optional[typing.Dict[str, typing.Any]] = None
 
     def random_state(self, stream):
         """Returns a numpy RandomState for one use of chance, which an int names."""
