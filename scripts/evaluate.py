@@ -84,8 +84,7 @@ def main(values, arguments):
         labels=flags.given(values, 'labels'),
         default_labels=values.labels,
     )
-    finished_graph.check(settings)
-    _check_flags(values, paths)
+    _check_flags(values, settings, paths)
     data = [files.read(path, 'graph') for path in paths]
 
     # TensorFlow takes a second to import: user errors are reported before that.
@@ -114,7 +113,18 @@ def main(values, arguments):
         for graph in graphs
     ]
     if len(graphs) > 1:
-        compared = [
+        print('\n'.join(_comparison(graphs, evaluations) + ['', counted]))
+        return
+    print('\n'.join(text.summary(evaluations[0], counted, values.top_k)))
+    _write_files(values, dataset.image_dir, graphs[0], evaluations[0], curves)
+
+
+def _comparison(graphs, evaluations):
+    """Returns the lines of a table of several graphs with their evaluations."""
+    from scripts.evaluation import evaluating
+
+    return text.comparison(
+        [
             text.Compared(
                 graph.path,
                 evaluation,
@@ -125,10 +135,7 @@ def main(values, arguments):
             )
             for graph, evaluation in zip(graphs, evaluations)
         ]
-        print('\n'.join(text.comparison(compared) + ['', counted]))
-        return
-    print('\n'.join(text.summary(evaluations[0], counted, values.top_k)))
-    _write_files(values, dataset.image_dir, graphs[0], evaluations[0], curves)
+    )
 
 
 def _graph_paths(values, arguments):
@@ -142,7 +149,8 @@ def _graph_paths(values, arguments):
     return arguments
 
 
-def _check_flags(values, paths):
+def _check_flags(values, settings, paths):
+    finished_graph.check(settings)
     if values.image_extensions is not None:
         extensions_lib.parse(values.image_extensions)
     for name in ('report', 'predictions'):
