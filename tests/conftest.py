@@ -69,7 +69,7 @@ def in_process(capsys):
 
 @pytest.fixture
 def in_subprocess():
-    """Runs a command as a person does: `in_subprocess('scripts.retrain', '--flag=value', ...)`."""
+    """Runs a command as a user does: `in_subprocess('scripts.retrain', '--flag=value', ...)`."""
 
     def run(module, *arguments, **options):
         process = subprocess.run(
@@ -88,7 +88,7 @@ def in_subprocess():
 
 @pytest.fixture
 def one_error(in_process):
-    """Runs a command that a person got wrong and returns the one line that it must end in."""
+    """Runs a command with a user error and returns the one line that it must end in."""
 
     def run(module, *arguments):
         ended = in_process(module, *arguments)

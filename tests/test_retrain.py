@@ -1,4 +1,4 @@
-"""The retrain command, whole: what it makes, and every way to get it wrong."""
+"""The retrain command end to end: what it writes, and every user error."""
 
 import os
 import re
@@ -214,7 +214,7 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
     followed = in_process(label_image, *labelled)
     assert followed.status == 0 and followed.err == ''
     contradicted = in_process(label_image, '--exif_rotation=ignore', *labelled)
-    assert 'win: --exif_rotation=ignore (described: apply)' in contradicted.err
+    assert 'of itself: --exif_rotation=ignore (described: apply)' in contradicted.err
     assert 'the photo carries an EXIF rotation' in contradicted.err
 
 
@@ -416,10 +416,10 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
         (dict(random_crop=-5), 'random_crop'),
         (dict(random_brightness=101), 'random_brightness'),
         (dict(split_key='date'), 'path|name'),
-        (dict(final_tensor_name='final result'), 'is no name for a node'),
-        (dict(final_tensor_name='final_result\n'), 'is no name for a node'),
-        (dict(final_tensor_name='a/'), 'is no name for a node'),
-        (dict(final_tensor_name='a//b'), 'is no name for a node'),
+        (dict(final_tensor_name='final result'), 'is not the name of a node'),
+        (dict(final_tensor_name='final_result\n'), 'is not the name of a node'),
+        (dict(final_tensor_name='a/'), 'is not the name of a node'),
+        (dict(final_tensor_name='a//b'), 'is not the name of a node'),
         (dict(final_tensor_name='input'), 'has a node or a scope of that name already'),
         (dict(final_tensor_name='final_training_ops'), 'has a node or a scope of that name'),
         (dict(output_graph=''), '--output_graph is empty'),
@@ -428,7 +428,7 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
-def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(bench, one_error, changes, words):
+def test_a_user_error_is_one_line_and_leaves_everything_as_it_was(bench, one_error, changes, words):
     before = sorted(os.walk(bench.folder))
     assert words in one_error(retrain, *bench.flags(**changes))
     assert sorted(os.walk(bench.folder)) == before

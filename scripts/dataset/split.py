@@ -54,7 +54,7 @@ class Split(typing.NamedTuple):
 
 
 def check(split):
-    """Raises UserError where the percentages of a `Split` are more than all photos together."""
+    """Raises UserError if the percentages of a `Split` are more than 100 together."""
     if split.testing_percentage + split.validation_percentage > 100:
         raise UserError(
             '--testing_percentage=%g and --validation_percentage=%g are more than 100 together: '

@@ -81,7 +81,7 @@ class Retraining(typing.NamedTuple):
 
 
 def check(training):
-    """Raises UserError where a `Training` makes no sense with any photos."""
+    """Raises UserError if a `Training` makes no sense with any photos."""
     for name in ('train_batch_size', 'test_batch_size', 'validation_batch_size'):
         size = getattr(training, name)
         if size < 1 and size != -1:
