@@ -53,14 +53,9 @@ def training_settings(work, **changes):
     settings = settings_lib.Training(
         how_many_training_steps=4000,
         learning_rate=0.01,
-        eval_step_interval=10,
-        train_batch_size=100,
         validation_batch_size=100,
-        test_batch_size=-1,
-        final_tensor_name='final_result',
+        summary_interval=1,
         summaries_dir=tempfile.mkdtemp(dir=work),
-        intermediate_output_graphs_dir='',
-        intermediate_store_frequency=0,
         random_seed=0,
     )
     return settings._replace(**changes)
