@@ -88,7 +88,7 @@ def in_subprocess():
 
 @pytest.fixture
 def one_error(in_process):
-    """Runs a command that a person got wrong and returns the one line that it must end in."""
+    """Runs a command with a user error and returns the one line that it must end in."""
 
     def run(module, *arguments):
         ended = in_process(module, *arguments)

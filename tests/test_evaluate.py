@@ -373,7 +373,7 @@ def test_on_a_phone_long_labels_leave_room_for_figures(in_process, flags, tmp_pa
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_a_user_error_is_one_line_and_writes_nothing(
     one_error, flags, tmp_path, photo_dir, changes, words
 ):
     (tmp_path / 'other.txt').write_text('blue ones\ngreen\nyellow')
@@ -386,7 +386,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert sorted(os.listdir(str(tmp_path))) == before
 
 
-def test_mistakes_with_several_graphs_are_one_line(one_error, flags):
+def test_user_errors_with_several_graphs_are_one_line(one_error, flags):
     assert 'give the graph once' in one_error(evaluate, 'other.pb', *flags())
     wrong = flags(graph=None, report='/tmp/report.html')
     assert 'is about one graph, found 2' in one_error(evaluate, 'a.pb', 'b.pb', *wrong)

@@ -108,7 +108,7 @@ def test_flags_of_several_commands_are_defined_once():
 
 
 @pytest.mark.parametrize('name', COMMANDS)
-def test_help_and_mistakes_answer_without_tensorflow(name):
+def test_help_and_user_errors_answer_without_tensorflow(name):
     code = (
         f'import sys; from scripts import {name}; from scripts.common import command\n'
         'for flag in "--help", "--nonsense":\n'

@@ -428,7 +428,7 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
-def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(bench, one_error, changes, words):
+def test_a_user_error_is_one_line_and_leaves_everything_as_it_was(bench, one_error, changes, words):
     before = sorted(os.walk(bench.folder))
     assert words in one_error(retrain, *bench.flags(**changes))
     assert sorted(os.walk(bench.folder)) == before
@@ -453,7 +453,7 @@ def test_a_stray_argument_is_one_line(bench, one_error):
     assert "unexpected argument 'photos'" in one_error(retrain, 'photos', *bench.flags())
 
 
-def test_a_damaged_network_is_one_line(bench, one_error):
+def test_a_corrupt_network_is_one_line(bench, one_error):
     with open(os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb'), 'wb') as file:
         file.write(b'<html>')
     assert 'is not a frozen graph' in one_error(retrain, *bench.flags())
