@@ -453,7 +453,7 @@ def test_a_stray_argument_is_one_line(bench, one_error):
     assert "unexpected argument 'photos'" in one_error(retrain, 'photos', *bench.flags())
 
 
-def test_a_damaged_network_is_one_line(bench, one_error):
+def test_a_corrupt_network_is_one_line(bench, one_error):
     with open(os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb'), 'wb') as file:
         file.write(b'<html>')
     assert 'is not a frozen graph' in one_error(retrain, *bench.flags())

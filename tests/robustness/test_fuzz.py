@@ -1,7 +1,7 @@
-"""Damaged and hostile inputs: a good result or one line, and nothing else ever.
+"""Corrupt and hostile inputs: a good result or one line, and nothing else ever.
 
 Not by hypothesis, for an input may take TensorFlow, and the process with it, down: here a process
-reads, another looks on, and the seed and the number of a unit make its inputs anew.
+reads, another looks on, and its inputs follow from the seed and the number of a unit.
 """
 
 import collections
@@ -48,7 +48,7 @@ _ENDINGS = {
 
 
 def tried(name, count, seed=SEED):
-    """Feeds a reader `count` damaged inputs; returns rows. AssertionError: with what went wrong."""
+    """Feeds a reader `count` corrupt inputs; returns rows. AssertionError: with what went wrong."""
     endings, faults = collections.Counter(), []
     peak = begin = 0
     units = -(-count // _UNIT)
@@ -191,14 +191,14 @@ def _bottlenecks(folder):
         for path, data in whole.items():
             _write(path, data)
             if random.randint(3):
-                _write(path, mutations.damaged(random, data, list(whole.values())))
+                _write(path, mutations.corrupted(random, data, list(whole.values())))
                 touched.append(path)
                 if random.randint(10) == 0:
                     os.unlink(path)
         bottlenecks = np.full((1, length), np.nan, np.float32)
         (found,) = cache_lib.load(cache, [photo], bottlenecks).found
         if not found:
-            return 'made anew'
+            return 'recomputed'
         assert np.isfinite(bottlenecks).all()
         if not set(sources) <= set(touched):
             assert (bottlenecks == values).all()
@@ -219,7 +219,7 @@ def _labels(folder):
 
     def read(random):
         sample = samples.LABELS[random.randint(len(samples.LABELS))]
-        _write(path, mutations.damaged(random, sample, samples.LABELS))
+        _write(path, mutations.corrupted(random, sample, samples.LABELS))
         labels = labels_lib.read(path)
         assert labels and all(isinstance(label, str) and '\n' not in label for label in labels)
         return READ
@@ -243,7 +243,7 @@ def _graphs(folder):
     settings = finished_graph.Settings(labels=labels)
 
     def read(random):
-        _write(path, mutations.damaged_graph(random, graphs[random.randint(2)], graphs))
+        _write(path, mutations.corrupted_graph(random, graphs[random.randint(2)], graphs))
         graph = finished_graph.read(path, files.read(path, 'graph'), settings)
         with tf.Graph().as_default():
             import_graph(graph.graph_def, [graph.graph_input.name + ':0', graph.output_name + ':0'])
@@ -271,7 +271,7 @@ def _in_child(read, random):
 
 
 def _without_weights(graph_def):
-    """Returns a GraphDef whose weights are smaller, and so quicker to damage."""
+    """Returns a GraphDef whose weights are smaller, and so quicker to corrupt."""
     import tensorflow.compat.v1 as tf
 
     for node in graph_def.node:
@@ -294,7 +294,7 @@ def _archives(folder):
         shutil.rmtree(models, ignore_errors=True)
         os.mkdir(models)
         path = os.path.join(models, os.path.basename(network.archive))
-        _write(path, mutations.damaged_archive(random, sample, [sample]))
+        _write(path, mutations.corrupted_archive(random, sample, [sample]))
         pretrained.load(network, models)
         return READ
 
@@ -313,7 +313,7 @@ def _checkpoints(folder):
     whole = _read(path)
 
     def read(random):
-        _write(path, mutations.damaged_checkpoint(random, whole, [whole]))
+        _write(path, mutations.corrupted_checkpoint(random, whole, [whole]))
         with contextlib.suppress(UserError):
             assert 0 <= checkpoint.random_seed(path) < 2**31
         loaded = checkpoint.load(path, same)
@@ -348,7 +348,7 @@ def _event_files(folder):
     path = os.path.join(folder, 'train', 'events.out.tfevents.1.here')
 
     def read(random):
-        _write(path, mutations.damaged_events(random, events, events))
+        _write(path, mutations.corrupted_events(random, events, events))
         counted.count = 0
         found = curves.read(folder)
         assert counted.count <= 1
@@ -372,7 +372,7 @@ def _photos(folder):
     def read_unit(random):
         for path in paths:
             sample = photos[random.randint(len(photos))]
-            _write(path, mutations.damaged_photo(random, sample, photos))
+            _write(path, mutations.corrupted_photo(random, sample, photos))
         results = runner.run(
             PixelSpec(32, 32, 127.5, 127.5), lambda images: tf.reduce_mean(images, [1, 2]), [paths]
         )
@@ -404,7 +404,7 @@ def _read(path):
         return file.read()
 
 
-# What these damage is read by code of TensorFlow, which differs between environments.
+# These are code of TensorFlow, which differs between environments.
 _OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
 
 
@@ -416,5 +416,5 @@ _OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
         for name in READERS
     ],
 )
-def test_damaged_input_is_read_or_refused(name, show_rows):
+def test_corrupt_input_is_read_or_refused(name, show_rows):
     show_rows(tried(name, FULL // 10))
