@@ -121,7 +121,7 @@ def test_a_range_that_float32_cannot_hold(one_error, paths, name, low, high):
 
 @pytest.mark.parametrize(
     'name, found',
-    [('none', 'no image at'), ('empty', 'has no photos'), ('unreadable', 'none of the')],
+    [('none', 'no image at'), ('empty', 'has no photos'), ('unreadable', 'photos are unreadable')],
 )
 def test_calibration_needs_photos(one_error, paths, tmp_path, name, found):
     for folder in ('empty', 'unreadable'):

@@ -774,7 +774,7 @@ def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path
     ended = in_process(evaluate, bench.graph, '--category=all')
     assert ended.status == 0 and re.search(r'macro average.* 60\n', ended.out), ended.err
     message = one_error(evaluate, bench.graph, '--category=all', '--image_extensions=jpg')
-    assert '60 files end in .png' in message
+    assert '60 files have the extension .png' in message
     wrong = one_error(evaluate, bench.graph, '--image_extensions=heic')
     assert 'TensorFlow does not decode heic' in wrong
 
