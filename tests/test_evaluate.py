@@ -18,9 +18,9 @@ from scripts import evaluate
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.evaluation import curves as curves_lib
-from scripts.graphs import graph_files
+from scripts.graphs import graph_files, importing
 from scripts.images import graph_input as graph_input_lib
-from scripts.inference import labelling
+from scripts.images import single
 from tests import pictures
 from tests.evaluation import graphs
 
@@ -97,12 +97,12 @@ def test_accuracy_is_that_of_a_loop_over_single_photos(beside_shared, in_process
     photos = photos_lib.load('../shared/data/flower_photos', Split()).photos
     testing = [photo for photo in photos if photo.category == 'testing']
     assert len(testing) == 69
-    alone = np.array(
-        [
-            labelling.score(graph_def, graph_input, 'final_result', photo.path).values
-            for photo in testing
+    with tf.Session(graph=importing.as_graph(graph_def)) as session:
+        alone = [
+            session.run('final_result:0', {'input:0': single.load(each.path, graph_input.pixels)})
+            for each in testing
         ]
-    )
+    alone = np.concatenate(alone)
     truth = np.array([photo.label_index for photo in testing])
     entropy = -np.log(alone[np.arange(69), truth]).mean()
     assert ended.out.splitlines()[:2] == [
@@ -373,7 +373,7 @@ def test_on_a_phone_long_labels_leave_room_for_figures(in_process, flags, tmp_pa
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_a_user_error_is_one_line_and_writes_nothing(
     one_error, flags, tmp_path, photo_dir, changes, words
 ):
     (tmp_path / 'other.txt').write_text('blue ones\ngreen\nyellow')
@@ -386,7 +386,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert sorted(os.listdir(str(tmp_path))) == before
 
 
-def test_mistakes_with_several_graphs_are_one_line(one_error, flags):
+def test_user_errors_with_several_graphs_are_one_line(one_error, flags):
     assert 'give the graph once' in one_error(evaluate, 'other.pb', *flags())
     wrong = flags(graph=None, report='/tmp/report.html')
     assert 'is about one graph, found 2' in one_error(evaluate, 'a.pb', 'b.pb', *wrong)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf import message
 
-from scripts.common import files
+from scripts.common import encodings
 from scripts.common.errors import UserError
 from scripts.training import summaries
 
@@ -81,7 +81,7 @@ def _read_file(path, points):
     """Adds step and value of each point; of one step the last one counts, as in a resumed run."""
     count, is_complete = summaries.count_records(path)
     problem = None if is_complete else 'its last record is incomplete'
-    events = tf.train.summary_iterator(files.for_tensorflow(path))
+    events = tf.train.summary_iterator(encodings.for_tensorflow(path))
     try:
         for event in itertools.islice(events, count):
             for value in event.summary.value:

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from scripts.common import files
+from scripts.common import encodings, files
 
 
 def write(path, evaluation):
@@ -30,5 +30,5 @@ def write(path, evaluation):
             [photo.path, labels[photo.label_index], labels[predicted]]
             + ['%.9g' % score for score in scores]
         )
-    lines = files.as_utf8(text.getvalue())
+    lines = encodings.as_utf8(text.getvalue())
     files.write(path, lines.encode('utf-8', 'backslashreplace'))

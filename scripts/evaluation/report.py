@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 
-from scripts.common import files
+from scripts.common import encodings, files
 from scripts.evaluation import charts, markup, metrics, report_labels, report_photos
 
 _STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'report.css')
@@ -78,7 +78,7 @@ def write(path, evaluation, subject, curves=None, top_k=5):
         'body': '\n'.join(section for section in sections if section),
     }
     # A file's name need not be UTF-8.
-    files.write(path, files.as_utf8(page).encode('utf-8', 'backslashreplace'))
+    files.write(path, encodings.as_utf8(page).encode('utf-8', 'backslashreplace'))
 
 
 def _head(evaluation, subject):

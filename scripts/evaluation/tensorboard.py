@@ -51,4 +51,4 @@ def write_graph(graph_def, folder):
     with graph.as_default():
         import_graph(graph_def)
     with EventWriter(folder) as writer:
-        writer.add_graph(graph)
+        writer.add_graph(graph.as_graph_def(add_shapes=True))

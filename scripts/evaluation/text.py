@@ -5,7 +5,7 @@ import typing
 import numpy as np
 
 from scripts.common import intervals
-from scripts.common.command import printable
+from scripts.common.printing import printable
 from scripts.evaluation import metrics
 
 MATRIX_LABELS = 30  # As many columns as fit on a wide terminal.

@@ -32,11 +32,13 @@ def callable_of(session, fed, fetched, target):
     Args:
       session: a Session.
       fed: list of tensors; the function takes an array of its dtype for each.
-      fetched: a tensor.
+      fetched: a tensor, or None: the function returns None.
       target: an operation.
     """
     options = versions.CallableOptions(
-        feed=[tensor.name for tensor in fed], fetch=[fetched.name], target=[target.name]
+        feed=[tensor.name for tensor in fed],
+        fetch=[] if fetched is None else [fetched.name],
+        target=[target.name],
     )
     run = versions.make_callable(session, options)
-    return lambda *values: run(*values)[0]
+    return lambda *values: next(iter(run(*values)), None)

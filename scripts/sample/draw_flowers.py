@@ -1,10 +1,10 @@
-"""Draws the demo's photos: a folder for each of five kinds of flower, and a few photos held out.
+"""Draws the photos of the demo: one folder for each of five kinds of flower, and held-out photos.
 
   python -m scripts.sample.draw_flowers --output_dir=tf_files/sample_photos \\
       --held_out_dir=tf_files/sample_held_out
 
-The same seed and release of Pillow always draw the same photos; those that are there already are
-left alone, whatever seed drew them.
+The same seed and release of Pillow always draw the same photos. Existing files are kept, even if
+another seed drew them.
 """
 
 import io
@@ -12,31 +12,33 @@ import multiprocessing
 import os
 import typing
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.sample import flowers
 
 JPEG_QUALITY = 88
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string(
-    'output_dir', '', 'Folder that gets a folder of photos for each kind.', flag_values=FLAGS
-)
-flags.DEFINE_string(
-    'held_out_dir',
-    '',
-    'Folder that gets photos outside the data set, <kind>_<number>.jpg; '
-    'without it, none are drawn.',
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer(
-    'per_class', 100, 'How many photos of each kind to draw.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer(
-    'held_out_per_class', 1, 'How many of each kind to hold out.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer('seed', 1, 'Another seed draws other photos.', flag_values=FLAGS)
+
+
+def _define_flags(define):
+    define.string('output_dir', '', 'The folder to draw to, with one sub-folder per kind.')
+    define.string(
+        'held_out_dir',
+        '',
+        'The folder of held-out photos, <kind>_<number>.jpg, which are not in --output_dir. '
+        'Default: none are drawn.',
+    )
+    define.integer('per_class', 100, 'The number of photos per kind.', flags.POSITIVE)
+    define.integer(
+        'held_out_per_class', 1, 'The number of held-out photos per kind.', flags.POSITIVE
+    )
+    define.integer(
+        'seed', 1, 'The seed of the random numbers: different seeds draw different photos.'
+    )
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 class Drawing(typing.NamedTuple):
@@ -95,7 +97,7 @@ def main(values, arguments):
             'give it a place outside' % values.held_out_dir
         )
     for folder in folders:
-        files.check_folder_writable(folder)
+        output_checks.check_folder_writable(folder)
     wanted = drawings(values)
     with multiprocessing.Pool() as pool:
         drawn = sum(pool.imap_unordered(write_photo, wanted, chunksize=8))

@@ -1,6 +1,5 @@
 """Running a network over photos."""
 
-import itertools
 import os
 import shutil
 
@@ -13,9 +12,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.features import cache as cache_lib
 from scripts.features import extract
-from scripts.images import distort
 from scripts.images.runner import BATCH_SIZE
-from scripts.images.settings import Distortions
 
 NAME = 'mobilenet_0.25_128'
 
@@ -154,24 +151,10 @@ def test_unreadable_photos_are_left_out_and_change_nothing_else(
     assert all(photos[row].path in text for row, text in zip(bad, warned))
 
 
-def test_distortions_change_bottlenecks_and_are_repeatable(pretrained, photos):
-    def take(distortions, count):
-        draws = distort.draw(np.random.RandomState(0), 45)
-        choices = itertools.cycle(zip([photo.path for photo in photos[:45]], draws))
-        with extract.DistortedStream(pretrained, distortions, choices) as stream:
-            return np.concatenate([stream.take(count), stream.take(45 - count)])
-
-    plain = take(Distortions(flip_left_right=False, random_crop=0), 10)
-    flipped = take(Distortions(flip_left_right=True, random_brightness=10), 10)
-    assert plain.shape == (45, 1001)
-    assert (np.abs(plain - flipped).max(axis=1) > 1e-3).all()
-    assert (flipped == take(Distortions(flip_left_right=True, random_brightness=10), 40)).all()
-
-
 def test_too_little_space_is_told_before_anything_is_computed(
     pretrained, cache, photos, monkeypatch
 ):
-    monkeypatch.setattr(extract.files, 'free_bytes', lambda folder: 10**5)
+    monkeypatch.setattr(extract.limits, 'free_bytes', lambda folder: 10**5)
     with pytest.raises(UserError, match='72 bottlenecks need about 1 MB'):
         extract.through_cache(pretrained, cache, photos)
     assert not os.path.exists(cache.folder)

@@ -30,9 +30,9 @@ def test_unreadable_photos_copy_no_bottlenecks(unreadable, distorted):
         assert list(examples.photos) == [photos[row] for row in rows]
         assert examples.labels.tolist() == [photos[row].label_index for row in rows]
         if distorted and category == split.TRAINING:
-            assert examples.bottlenecks is None
+            assert examples.features is None
             continue
-        assert np.shares_memory(examples.bottlenecks, bottlenecks)
-        values, labels = examples.take(np.arange(len(rows))[::-1])
-        assert values[:, 0].tolist() == rows[::-1]
-        assert labels.tolist() == examples.labels[::-1].tolist()
+        assert np.shares_memory(examples.features, bottlenecks)
+        batch = examples.take(np.arange(len(rows))[::-1])
+        assert batch.features[:, 0].tolist() == rows[::-1]
+        assert batch.labels.tolist() == examples.labels[::-1].tolist()
