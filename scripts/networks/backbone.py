@@ -23,6 +23,22 @@ class Backbone(typing.NamedTuple):
     graph_def: tf.GraphDef
     sha256: str
 
+    @property
+    def boundary(self):
+        """The name of the node whose output is the features."""
+        return self.network.bottleneck_name
+
+    @property
+    def shape(self):
+        """The shape, a tuple, of the features of one photo."""
+        return (self.network.bottleneck_length,)
+
+    @property
+    def fingerprint(self):
+        """The SHA-256, in hex, of the file's SHA-256, the boundary and the preprocessing."""
+        what = repr((self.sha256, self.boundary, tuple(self.network.pixels)))
+        return hashlib.sha256(what.encode('utf-8')).hexdigest()
+
 
 def load(network, model_dir):
     """Loads a pretrained network, downloading and unpacking its archive where there is no graph.

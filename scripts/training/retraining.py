@@ -12,7 +12,7 @@ from scripts.dataset import labels as labels_lib
 from scripts.dataset import split
 from scripts.export import export
 from scripts.features import extract
-from scripts.features.cache import Cache
+from scripts.features.cache import Place
 from scripts.graphs import description, graph_files
 from scripts.images import runner
 from scripts.images.graph_input import GraphInput
@@ -160,21 +160,19 @@ def _examples(settings, pretrained, dataset):
     network = settings.network
     # Bottlenecks of turned photos stand beside the classic ones, never in their place.
     name = network.name + ('_exif' if network.pixels.exif_rotation == APPLY else '')
-    cache = Cache(settings.bottleneck_dir, name, pretrained.sha256, network.bottleneck_length)
+    place = Place(settings.bottleneck_dir, name)
     photos = dataset.photos
     distorted = 0
     if settings.distortions.wanted():
         distorted = sum(photo.category == split.TRAINING for photo in photos)
-    bottlenecks, readable = extract.through_cache(
-        pretrained, cache, photos[distorted:], settings.bad_images
-    )
+    features = extract.compute(pretrained, place, photos[distorted:], settings.bad_images)
     unreadable = runner.report_unreadable(
         [photo.path for photo in photos[:distorted]], settings.bad_images
     )
     readable = np.concatenate(
         [
             np.array([photo.path not in unreadable for photo in photos[:distorted]], np.bool_),
-            readable,
+            features.readable,
         ]
     )
     if not readable.all():
@@ -182,7 +180,7 @@ def _examples(settings, pretrained, dataset):
             '%d of %d photos cannot be read and are left out', (~readable).sum(), len(photos)
         )
     return {
-        category: _of_category(category, photos, bottlenecks, readable)
+        category: _of_category(category, photos, features, readable)
         for category in split.CATEGORIES
     }
 
