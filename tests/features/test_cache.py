@@ -472,6 +472,16 @@ def test_texts_of_a_folder_that_cannot_be_written_are_used(place, photos, warnin
     assert (loaded[0][[0, 4]] == np.arange(1, 7)).all()
 
 
+def test_corrupt_rows_that_cannot_be_replaced_are_not_used(place, photos, warnings_of):
+    store(place, photos)
+    damage_store(place, VECTORS, -9)
+    loaded = []
+    with refusing(place.store(VECTORS).path):
+        warned = warnings_of(lambda: loaded.extend(load(place, photos)))
+    assert len(warned) == 2 and 'cannot write' in warned[0] and 'corrupt' in warned[1]
+    assert all(loaded[1]) and (loaded[0] == VALUES).all()
+
+
 def test_a_cache_that_cannot_be_written_is_told(place, photos):
     cache = Cache(VECTORS, place, photos)
     cache.load()
@@ -537,3 +547,40 @@ def test_what_another_run_adds_at_the_same_time_is_as_good(place, photos, warnin
         assert (cache.features().take(np.arange(4)) == VALUES).all()
     assert warnings_of(lambda: load(place, photos)) == []
     assert load(place, photos)[1] == [True] * 4
+
+
+def test_a_text_that_another_run_adds_while_this_one_looks_has_its_row(
+    place, photos, warnings_of, monkeypatch
+):
+    steps = []
+
+    def then_another_run_adds(owner, name):
+        function = getattr(owner, name)
+
+        def wrapped(*arguments):
+            steps.append(name)
+            result = function(*arguments)
+            if len(steps) == 1:
+                store(place, photos)
+            return result
+
+        monkeypatch.setattr(owner, name, wrapped)
+
+    then_another_run_adds(identity, 'entries')
+    then_another_run_adds(cache_lib.store_lib.Store, 'read')
+    assert warnings_of(lambda: load(place, photos)) == []
+    assert load(place, photos)[1] == [True] * 4
+
+
+def test_files_of_earlier_versions_are_left_alone_and_their_texts_trusted(
+    place, photos, warnings_of
+):
+    for photo, values in zip(photos, VALUES):
+        write_text(place, photo, texts.to_text(values))
+    old = [os.path.join(place.folder, name) for name in ('a/%s.record' % NAME, NAME + '.values')]
+    for path in old:
+        files.write(path, b'of an earlier version')
+    (warned,) = warnings_of(lambda: load(place, photos))
+    assert '4 bottleneck files' in warned and 'trusted' in warned
+    assert (load(place, photos)[0] == VALUES).all()
+    assert [files.read(path, 'file') for path in old] == [b'of an earlier version'] * 2
