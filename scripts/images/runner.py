@@ -183,18 +183,13 @@ def _reasons(why, paths):
 def _load_batch(paths_tensor, spec):
     """Returns the photos at paths, string `[batch]`, as float32 `[batch, height, width, 3]`.
 
-    As many are decoded at once as there are processors. On a GPU the resizing would give other
+    As many are decoded at once as the session has threads. On a GPU the resizing would give other
     last bits, and each photo would go there by itself.
     """
     # AutoGraph would rewrite the function, which has no Python branches: that takes 0.3 s.
     load = tf.autograph.experimental.do_not_convert(functools.partial(_load_or_blank, spec))
     with tf.device('/cpu:0'):
-        pixels_tensor = tf.map_fn(
-            load,
-            paths_tensor,
-            tf.float32,
-            parallel_iterations=os.cpu_count() or 1,
-        )
+        pixels_tensor = tf.map_fn(load, paths_tensor, tf.float32, parallel_iterations=BATCH_SIZE)
     pixels_tensor.set_shape([None, spec.height, spec.width, 3])
     return pixels_tensor
 
