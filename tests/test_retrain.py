@@ -1,4 +1,4 @@
-"""The retrain command, whole: what it makes, and every way to get it wrong."""
+"""The retrain command end to end: what it writes, and every user error."""
 
 import os
 import re
@@ -214,7 +214,7 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
     followed = in_process(label_image, *labelled)
     assert followed.status == 0 and followed.err == ''
     contradicted = in_process(label_image, '--exif_rotation=ignore', *labelled)
-    assert 'win: --exif_rotation=ignore (described: apply)' in contradicted.err
+    assert 'of itself: --exif_rotation=ignore (described: apply)' in contradicted.err
     assert 'the photo carries an EXIF rotation' in contradicted.err
 
 
@@ -416,10 +416,10 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
         (dict(random_crop=-5), 'random_crop'),
         (dict(random_brightness=101), 'random_brightness'),
         (dict(split_key='date'), 'path|name'),
-        (dict(final_tensor_name='final result'), 'is no name for a node'),
-        (dict(final_tensor_name='final_result\n'), 'is no name for a node'),
-        (dict(final_tensor_name='a/'), 'is no name for a node'),
-        (dict(final_tensor_name='a//b'), 'is no name for a node'),
+        (dict(final_tensor_name='final result'), 'is not the name of a node'),
+        (dict(final_tensor_name='final_result\n'), 'is not the name of a node'),
+        (dict(final_tensor_name='a/'), 'is not the name of a node'),
+        (dict(final_tensor_name='a//b'), 'is not the name of a node'),
         (dict(final_tensor_name='input'), 'has a node or a scope of that name already'),
         (dict(final_tensor_name='final_training_ops'), 'has a node or a scope of that name'),
         (dict(output_graph=''), '--output_graph is empty'),
@@ -428,7 +428,7 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
-def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(bench, one_error, changes, words):
+def test_a_user_error_is_one_line_and_leaves_everything_as_it_was(bench, one_error, changes, words):
     before = sorted(os.walk(bench.folder))
     assert words in one_error(retrain, *bench.flags(**changes))
     assert sorted(os.walk(bench.folder)) == before
@@ -453,7 +453,7 @@ def test_a_stray_argument_is_one_line(bench, one_error):
     assert "unexpected argument 'photos'" in one_error(retrain, 'photos', *bench.flags())
 
 
-def test_a_damaged_network_is_one_line(bench, one_error):
+def test_a_corrupt_network_is_one_line(bench, one_error):
     with open(os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb'), 'wb') as file:
         file.write(b'<html>')
     assert 'is not a frozen graph' in one_error(retrain, *bench.flags())
@@ -477,6 +477,8 @@ def run_until(flags, step, number):
     return process.returncode
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
     steps = 6000
     assert in_process(retrain, *bench.flags(how_many_training_steps=steps)).status == 0
@@ -627,7 +629,7 @@ def test_a_report_of_the_test_photos_is_written(bench, in_process):
     assert ended.status == 0, ended.err
     with open(path, encoding='utf-8') as file:
         page = file.read()
-    assert 'data:image/jpeg;base64' in page  # The worst mistakes.
+    assert 'data:image/jpeg;base64' in page  # The top losses.
     assert 'blue ones' in page
     (name,) = os.listdir(os.path.join(bench.folder, 'summaries', 'testing'))
     events = tf.train.summary_iterator(os.path.join(bench.folder, 'summaries', 'testing', name))
@@ -772,7 +774,7 @@ def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path
     ended = in_process(evaluate, bench.graph, '--category=all')
     assert ended.status == 0 and re.search(r'macro average.* 60\n', ended.out), ended.err
     message = one_error(evaluate, bench.graph, '--category=all', '--image_extensions=jpg')
-    assert '60 files end in .png' in message
+    assert '60 files have the extension .png' in message
     wrong = one_error(evaluate, bench.graph, '--image_extensions=heic')
     assert 'TensorFlow does not decode heic' in wrong
 

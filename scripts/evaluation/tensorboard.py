@@ -8,7 +8,7 @@ from scripts.training.event_writer import EventWriter
 
 
 def write(evaluation, folder, step=0):
-    """Writes the confusion matrix and the worst mistakes as image summaries.
+    """Writes the confusion matrix and the top losses as image summaries.
 
     Args:
       evaluation: an `Evaluation`.
@@ -20,7 +20,7 @@ def write(evaluation, folder, step=0):
     """
     drawn = {
         'confusion_matrix': pictures.confusion_matrix(evaluation),
-        'worst_mistakes': pictures.worst_mistakes(evaluation),
+        'worst_mistakes': pictures.top_losses(evaluation),
     }
     summary = tf.Summary()
     for tag, image in drawn.items():

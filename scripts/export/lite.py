@@ -5,9 +5,9 @@ import re
 import sys
 
 import tensorflow.compat.v1 as tf
-from tensorflow.lite.python.convert import ConverterError
 
 from scripts.common.errors import UserError
+from scripts.graphs import versions
 from scripts.graphs.importing import import_graph
 
 
@@ -36,7 +36,7 @@ def convert(graph_def, graph_input, output_name):
     os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + path_before
     try:
         return converter.convert()
-    except ConverterError as error:
+    except versions.ConverterError as error:
         lacking = re.search(
             r'(?:custom implementations|TF Select ops|Custom ops): ([^\n]*?)\.?\n', str(error)
         )

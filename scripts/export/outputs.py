@@ -1,88 +1,73 @@
-"""The files that a run of retrain gives: which can be made, and writing them."""
+"""What a retraining writes, and whether it can be written. No TensorFlow here."""
 
-import logging
+import os
 
-from scripts.common import files
+from scripts.common import encodings, output_checks
 from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
-from scripts.export import lite, saved_model
-from scripts.graphs import graph_files
-from scripts.images.graph_input import GraphInput
-
-_LOG = logging.getLogger(__name__)
+from scripts.training import summaries
 
 
-def check_places(settings):
-    """Raises UserError where something that is wanted cannot be written where it is wanted.
+def check(settings, dataset, report):
+    """Raises UserError where an output cannot be written, or would replace something else.
 
     Args:
-      settings: a `training.settings.Retraining`.
+      settings: the `Retraining`.
+      dataset: the `Dataset`, whose photos are not to be replaced.
+      report: the path of the report, empty where there is none.
     """
-    if settings.saved_model_dir:
-        saved_model.check_dir(settings.saved_model_dir)
-
-
-def check_convertible(settings, backbone):
-    """Raises UserError where the network cannot be converted to what is wanted.
-
-    Args:
-      settings: a `training.settings.Retraining`.
-      backbone: the `Backbone` that is to be trained on.
-    """
-    if settings.tflite_output_file:
-        # The network alone: of the head TensorFlow Lite has every operation.
-        lite.convert(backbone.graph_def, _graph_input(settings), settings.network.bottleneck_name)
-
-
-def write(settings, graph_def, labels):
-    """Writes the trained graph and its labels.
-
-    Args:
-      settings: a `training.settings.Retraining`.
-      graph_def: the frozen GraphDef.
-      labels: list of str.
-    """
-    graph_files.write(graph_def, settings.output_graph)
-    labels_lib.write(labels, settings.output_labels)
-
-
-def write_others(settings, graph_def, labels):
-    """Writes what else is wanted, as `write` takes it.
-
-    Returns:
-      A list of texts on what could not be written: each costs only itself.
-    """
-    writers = []
-    if settings.saved_model_dir:
-        writers.append(_write_saved_model)
-    if settings.tflite_output_file:
-        writers.append(_write_lite)
-    failures = []
-    for writer in writers:
-        try:
-            writer(settings, graph_def, labels)
-        except UserError as error:
-            failures.append(str(error))
-    return failures
-
-
-def _write_saved_model(settings, graph_def, labels):
-    saved_model.write(
-        graph_def,
-        _graph_input(settings),
-        settings.training.final_tensor_name,
-        labels,
-        settings.saved_model_dir,
+    outputs = _outputs(settings, report)
+    for name, path in outputs:
+        if path:
+            output_checks.check_writable(path)
+        elif name in ('--output_graph', '--output_labels'):
+            raise UserError('%s is empty: expected the name of a file to write' % name)
+    labels_lib.check_replaceable(_lite_labels(settings), dataset.labels)
+    network = os.path.join(settings.model_dir, settings.network.graph_file)
+    output_checks.check_distinct(
+        outputs,
+        [('the pretrained graph', network)]
+        + [('the photo', photo.path) for photo in dataset.photos],
     )
-    _LOG.info('SavedModel written to %s', settings.saved_model_dir)
+    summaries_dir = settings.training.summaries_dir
+    output_checks.check_folder_writable(summaries_dir)
+    encodings.for_tensorflow(summaries_dir)
+    summaries.check_dir(summaries_dir)
+    summaries.check_outside(summaries_dir, _folders(settings, dataset.image_dir) + outputs)
+    if settings.training.intermediate_store_frequency:
+        output_checks.check_folder_writable(settings.training.intermediate_output_graphs_dir)
 
 
-def _write_lite(settings, graph_def, labels):
-    output, path = settings.training.final_tensor_name, settings.tflite_output_file
-    files.write(path, lite.convert(graph_def, _graph_input(settings), output))
-    labels_lib.write(labels, labels_lib.path_beside(path))
-    _LOG.info('TensorFlow Lite file written to %s', path)
+def _outputs(settings, report):
+    """Returns pairs of a name and the path of a file that is written, empty where it is not."""
+    saved_model = settings.saved_model_dir
+    return [
+        ('--output_graph', settings.output_graph),
+        ('--output_labels', settings.output_labels),
+        ('--report', report),
+        ('--checkpoint_path', settings.training.checkpoint_path),
+        ('--tflite_output_file', settings.tflite_output_file),
+        ('the labels of --tflite_output_file', _lite_labels(settings)),
+        # Its name is TensorFlow's, which is not imported yet.
+        ('the file of --saved_model_dir', saved_model and saved_model + '/saved_model.pb'),
+    ]
 
 
-def _graph_input(settings):
-    return GraphInput(settings.network.input_name, settings.network.pixels)
+def _lite_labels(settings):
+    """Returns where the labels beside a TensorFlow Lite file go, empty if it is --output_labels."""
+    path = settings.tflite_output_file and labels_lib.path_beside(settings.tflite_output_file)
+    same = os.path.realpath(path) == os.path.realpath(settings.output_labels)
+    return '' if same else path
+
+
+def _folders(settings, image_dir):
+    """Returns pairs of a flag and the folder that it names, empty where it is not used."""
+    training = settings.training
+    intermediate = training.intermediate_store_frequency and training.intermediate_output_graphs_dir
+    return [
+        ('--image_dir', image_dir),
+        ('--model_dir', settings.model_dir),
+        ('--bottleneck_dir', settings.bottleneck_dir),
+        ('--intermediate_output_graphs_dir', intermediate),
+        ('--saved_model_dir', settings.saved_model_dir),
+    ]

@@ -3,11 +3,10 @@
 import os
 
 import tensorflow.compat.v1 as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
-from scripts.common import files
+from scripts.common import files, output_checks
 from scripts.common.errors import UserError
-from scripts.graphs import rewrite
+from scripts.graphs import rewrite, versions
 from scripts.graphs.importing import import_graph
 from scripts.images import pixels
 
@@ -61,7 +60,7 @@ def write(graph_def, graph_input, output_name, labels, folder):
 
 def _saved_model(graph, signature):
     """Returns the SavedModel message of a graph with one signature."""
-    saved_model = saved_model_pb2.SavedModel(
+    saved_model = versions.SavedModel(
         saved_model_schema_version=tf.saved_model.constants.SAVED_MODEL_SCHEMA_VERSION
     )
     meta_graph = saved_model.meta_graphs.add()
@@ -77,7 +76,7 @@ def _saved_model(graph, signature):
 
 def check_dir(folder):
     """Raises UserError unless a SavedModel may be written at `folder`, in place of one at most."""
-    files.check_folder_writable(folder)
+    output_checks.check_folder_writable(folder)
     for place, _, names in os.walk(folder):
         for name in names:
             if name != _SAVED_MODEL and not name.startswith('.'):

@@ -27,7 +27,7 @@ import zlib
 
 import numpy as np
 
-from scripts.common import files
+from scripts.common import encodings, files, untrusted
 from scripts.common.errors import UserError
 from scripts.features import values as values_lib
 
@@ -139,7 +139,7 @@ def load(cache, photos, bottlenecks):
             raise UserError(
                 'cannot read the bottleneck file %s: %s' % (error.filename, error.strerror)
             )
-        origin = records[photo.folder].get(files.as_utf8(photo.file_name))
+        origin = records[photo.folder].get(encodings.as_utf8(photo.file_name))
         present, problem = _compared(photo, origin, _present_origin(cache, photo, data))
         if not problem:
             digests[row], problem = parse(data, bottlenecks[row])
@@ -244,7 +244,7 @@ def _append(cache, pairs):
     lines = {}
     for photo, origin in pairs:
         lines.setdefault(photo.folder, []).append(
-            '\n' + json.dumps([files.as_utf8(photo.file_name)] + list(origin)) + '\n'
+            '\n' + json.dumps([encodings.as_utf8(photo.file_name)] + list(origin)) + '\n'
         )
     for folder, entries in lines.items():
         path = cache.record_path(folder)
@@ -263,7 +263,7 @@ def _adopt(cache, unrecorded):
     unrecorded = [
         (photo, origin)
         for photo, origin in unrecorded
-        if files.as_utf8(photo.file_name) not in records[photo.folder]
+        if encodings.as_utf8(photo.file_name) not in records[photo.folder]
     ]
     if not unrecorded:
         return
@@ -358,7 +358,7 @@ def _read_record(cache, folder):
         if len(line) > _LONGEST_LINE:  # To read a number takes the square of its digits.
             continue
         try:
-            name, *origin = files.from_json(line.decode('ascii'))
+            name, *origin = untrusted.from_json(line.decode('ascii'))
             origins[name] = _Origin(*origin)
         except (ValueError, TypeError, RecursionError):
             # Torn by a stop, and then the file that it speaks of was not written yet; or damaged.

@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.common import files
+from scripts.common import limits
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.features import cache as cache_lib
@@ -104,7 +104,7 @@ def _compute_missing(compute, cache, named, arrays):
 
 
 def _check_space(cache, count):
-    needed, free = count * cache.length * _BYTES_A_VALUE, files.free_bytes(cache.folder)
+    needed, free = count * cache.length * _BYTES_A_VALUE, limits.free_bytes(cache.folder)
     if needed > free:
         raise UserError(
             '%d bottlenecks need about %d MB in %s, and %d MB are free: make room or choose '

@@ -38,7 +38,7 @@ def constant(name, value, dtype=None):
 
     Args:
       name: str.
-      value: numpy array or what makes one.
+      value: numpy array, or what numpy makes one of.
       dtype: the DType of the node, whose bytes `value` already has in numpy (quint8 is uint8);
         None: the dtype of `value`.
     """
@@ -78,7 +78,7 @@ def graph(nodes, like):
 class NewGraph:
     """The graph that a pass makes of another one: nodes kept under their names, and new ones.
 
-    All names of new nodes come from here, where all names of both graphs are known: none clash.
+    All names of new nodes are chosen here, where all names of both graphs are known: none clash.
     """
 
     def __init__(self, graph_def):
@@ -119,21 +119,24 @@ class NewGraph:
         return scope
 
 
-def port(tensor_name):
-    """Returns the output number in a tensor name: 1 for `Split:1`, 0 for `Split`."""
+def output_index(tensor_name):
+    """Returns which output of its node a tensor name means: 1 for `Split:1`, 0 for `Split`."""
     return int(tensor_name.split(':')[1]) if ':' in tensor_name else 0
 
 
 def scope_of(tensor_name):
-    """Returns a tensor's name as a part of a node's: `Split_1` for `Split:1`, with clashes."""
+    """Returns a tensor's name as a part of a node's: `Split_1` for `Split:1`; it may clash."""
     return tensor_name.replace(':', '_')
 
 
-def reach(graph_def, names):
-    """Returns the NodeDefs that the nodes `names` need, in an order where inputs come first.
+def subgraph(graph_def, names):
+    """Returns a GraphDef of the nodes that the nodes `names` need, in topological order.
+
+    Not tf.graph_util.extract_sub_graph: it keeps the file's order, takes time quadratic in the
+    inputs (110 s for a million, where this takes 1 s) and ends in a KeyError on some `_class`es.
 
     Args:
-      graph_def: a GraphDef without loops.
+      graph_def: a GraphDef; where it has loops, their nodes come in any order.
       names: list of node names.
     """
     nodes = search.nodes_by_name(graph_def)
@@ -147,10 +150,10 @@ def reach(graph_def, names):
             done.add(name)
             waiting.append((name, True))
             waiting.extend((search.node_name(each), False) for each in reversed(nodes[name].input))
-    return ordered
+    return graph(ordered, graph_def)
 
 
-def redirect(nodes, targets):
+def rewire(nodes, targets):
     """Returns copies of `nodes` in which inputs are replaced.
 
     Args:
@@ -168,7 +171,7 @@ def redirect(nodes, targets):
         while name in targets:
             passed.append(name)
             name = targets[name]
-        for each in passed:  # So that what comes after does not go all the way again.
+        for each in passed:  # Long chains are followed only once.
             targets[each] = name
         return '^' + search.node_name(name) if control else name
 

@@ -1,16 +1,41 @@
 """The one place that knows of more than one TensorFlow: 1.15, and 2 through its `compat.v1`.
 
+It is also the only one that uses what TensorFlow does not export, and lists it in PRIVATE.
+
 Importing `scripts.graphs` makes TensorFlow 2 what 1.15 is by default, with graphs, sessions and
-variables of the old kind: what the names of nodes, and checkpoints, were made of.
+variables of the old kind: names of nodes, and checkpoints, depend on that.
 """
 
 import functools
 import re
 
 import tensorflow.compat.v1 as tf
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.lite.python.convert import ConverterError  # noqa: F401  # For `export`.
 
-# What TensorFlow 2 says before what is wrong: at which nodes, where in Python they were made, and
-# in which step of a data set.
+# What is used of TensorFlow that it does not export, and why what it exports was not enough.
+PRIVATE = {
+    'tensorflow.core.protobuf.config_pb2': 'CallableOptions, the argument of the next one',
+    '_make_callable_from_options': (
+        'Session.run, and Session.make_callable where something is fed, look up what is fed and '
+        'fetched again in each call: a quarter of a small training step'
+    ),
+    'tensorflow.core.protobuf.saved_model_pb2': (
+        'the SavedModel message; saved_model.Builder writes it in place, not under a temporary '
+        'name, and in another order each time'
+    ),
+    'tensorflow.lite.python.convert.ConverterError': (
+        'tf.lite exports the converter and not the error that it raises; to catch every Exception '
+        'would hide bugs'
+    ),
+    '_get_op_def': '1.15 exports nothing that gives an OpDef; 2 has Graph.op_def_for_type',
+}
+
+CallableOptions = config_pb2.CallableOptions
+SavedModel = saved_model_pb2.SavedModel
+
+# What TensorFlow 2 puts before the cause of an error: nodes, where in Python they were made, and
+# the step of a data set.
 _WHERE = re.compile(
     r'\AGraph execution error:\s+(.*^Node: [^\n]*\n)?'
     r'(Error in user-defined function [^\n]*?Root\S*: )?',
@@ -22,7 +47,7 @@ tf.disable_v2_behavior()
 def strip_defaults(graph_def):
     """Returns a GraphDef without the attributes that hold their op's default.
 
-    A younger TensorFlow writes out attributes that an older one does not know, and refuses.
+    A newer TensorFlow writes attributes that an older one does not know, and refuses.
     """
     return tf.train.export_meta_graph(
         graph_def=graph_def, graph=tf.Graph(), strip_default_attrs=True
@@ -43,8 +68,22 @@ def _op_def_finder():
     return getattr(graph, 'op_def_for_type', None) or graph._get_op_def
 
 
+def make_callable(session, options):
+    """Returns a function that runs a step of a session, whose tensors are looked up only once.
+
+    Args:
+      session: a Session.
+      options: its `CallableOptions`: names of what is fed, fetched and run.
+
+    Returns:
+      A function that takes an array for each tensor that is fed, and returns the list of arrays
+      fetched.
+    """
+    return session._make_callable_from_options(options)
+
+
 def what_failed(error):
-    """Returns the line of an error that says what is wrong, as in 'photo.jpg; No such file'.
+    """Returns the line of an error that names its cause: 'photo.jpg; No such file'.
 
     Args:
       error: a tf.errors.OpError, or a ValueError of a session.

@@ -8,7 +8,7 @@ import typing
 
 import tensorflow.compat.v1 as tf
 
-from scripts.common import files
+from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
@@ -156,7 +156,7 @@ def _obtain(network, model_dir):
     """Returns the path of a network's graph that is embedded, or that its archive has given."""
     if network.archive is None:
         return os.path.join(registry.EMBEDDED_MODEL_DIR, network.graph_file)
-    files.check_folder_writable(model_dir)
+    output_checks.check_folder_writable(model_dir)
     archive_path = os.path.join(model_dir, os.path.basename(network.archive))
     if os.path.exists(archive_path):
         try:

@@ -1,4 +1,4 @@
-"""Drops what the outputs do not need, steps that change nothing, and work on constants only."""
+"""Drops unneeded nodes and steps that change nothing, and folds constants."""
 
 import tensorflow.compat.v1 as tf
 
@@ -7,10 +7,10 @@ from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.quantization import constants
 
-# What these give is what they take; CheckNumerics only stops a training that went wrong.
+# Their output is their input; CheckNumerics only stops a training that diverged.
 _PASS_ON = ('Identity', 'CheckNumerics', 'StopGradient')
 
-# Ops that compute nothing though all they take may be constant: what they give is fed.
+# Ops that are fed, though all their inputs may be constant.
 _FED = ('Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault')
 
 # What a Const node cannot hold.
@@ -25,11 +25,13 @@ def prune(graph_def, output_names):
       output_names: list of node names.
     """
     kept = list(output_names) + search.placeholders(graph_def)
-    return build.graph(build.reach(graph_def, kept), graph_def)
+    return build.subgraph(graph_def, kept)
 
 
 def bypass(graph_def, output_names):
-    """Takes out Identity, CheckNumerics and StopGradient nodes that are not outputs."""
+    """Removes Identity, CheckNumerics and StopGradient nodes that are not outputs."""
+    # Not tf.graph_util.remove_training_nodes: what takes a CheckNumerics node loses that input,
+    # and 1.15 keeps StopGradient where 2 does not.
     targets = {
         node.name: node.input[0]
         for node in graph_def.node
@@ -39,7 +41,7 @@ def bypass(graph_def, output_names):
         name: target[:-2] if target.endswith(':0') else target for name, target in targets.items()
     }
     nodes = [node for node in graph_def.node if node.name not in targets]
-    return prune(build.graph(build.redirect(nodes, targets), graph_def), output_names)
+    return prune(build.graph(build.rewire(nodes, targets), graph_def), output_names)
 
 
 def fold_constants(graph_def, output_names, large_too=False):
@@ -47,7 +49,7 @@ def fold_constants(graph_def, output_names, large_too=False):
 
     Args:
       graph_def: a GraphDef, pruned, inputs first.
-      output_names: list of node names; they stay the ops that they are.
+      output_names: list of node names; their ops stay.
       large_too: whether nodes over large constants are folded. Where not, the large constants
         keep their names and values.
     """
@@ -62,7 +64,8 @@ def fold_constants(graph_def, output_names, large_too=False):
                 and node.op in foldable
                 and node.name not in output_names
                 and all(
-                    fixed[search.node_name(name)] and not build.port(name) for name in node.input
+                    fixed[search.node_name(name)] and not build.output_index(name)
+                    for name in node.input
                 )
             )
     users = search.consumers(graph_def)
@@ -82,10 +85,10 @@ def fold_constants(graph_def, output_names, large_too=False):
 
 
 def _is_foldable(op):
-    """Returns whether an op gives one value, and the same one for the same inputs.
+    """Returns whether an op has one output, which depends on its inputs alone.
 
-    An op with a state may draw random numbers; a name without an OpDef is a function, which may
-    call such an op.
+    A stateful op may draw random numbers; a name without an OpDef is a function, which may call
+    such an op.
     """
     op_def = versions.op_def(op)
     if op_def is None or op_def.is_stateful or op in _FED or len(op_def.output_arg) != 1:
@@ -99,7 +102,7 @@ def _run(graph_def, names):
     """Returns a dict from each of the node names to its value."""
     if not names:
         return {}
-    needed = build.graph(build.reach(graph_def, names), graph_def)
+    needed = build.subgraph(graph_def, names)
     graph = tf.Graph()
     with graph.as_default():
         import_graph(needed)

@@ -20,11 +20,11 @@ _HEART_HUES = (0.04, 0.2)
 class _Bloom:
     """One flower being drawn: where it stands and what it is coloured with."""
 
-    def __init__(self, canvas, put, colours):
+    def __init__(self, canvas, put, petals, heart):
         self.canvas = canvas
         self.rng = canvas.rng
         self.put = put
-        self.petals, self.heart = colours
+        self.petals, self.heart = petals, heart
         self.light = self.rng.uniform(0, math.tau)
         self.pen = put.scale / 45
 
@@ -86,9 +86,9 @@ def _primrose(bloom):
 
 def _rose(bloom):
     rng = bloom.rng
-    turn, reach = rng.uniform(0, math.tau), rng.uniform(0.5, 0.6)
+    turn, extent = rng.uniform(0, math.tau), rng.uniform(0.5, 0.6)
     for ring, count in enumerate((7, 6, 5, 4, 3)):  # Each ring of petals lies within the last.
-        size = 0.82**ring * reach - 0.03 * ring
+        size = 0.82**ring * extent - 0.03 * ring
         tone = shade(bloom.petals, 1.15 - 0.14 * ring)
         for i in range(count):
             angle = turn + math.tau * (i + ring / 2) / count + rng.uniform(-0.1, 0.1)
@@ -172,6 +172,6 @@ def draw(kind, seed):
         radius = min(size) * rng.uniform(0.31, 0.47) * (0.6 if place else 1)
         put = _bloom_pose(canvas, kind, radius, 0.08 if place else 0.38)
         _stem(canvas, put, kind)
-        _KINDS[kind](_Bloom(canvas, put, (petals, heart)))
+        _KINDS[kind](_Bloom(canvas, put, petals, heart))
     drawing.leaves(canvas, rng.choice([0, 0, 1, 1, 2]), foliage, 0.3)
     return drawing.photograph(canvas.image.reduce(SHARPNESS), rng)

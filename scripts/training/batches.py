@@ -168,7 +168,7 @@ class DistortedBatches:
 
 
 class _DistortedStream:
-    """An endless stream of features of distorted photos.
+    """An endless stream of features of distorted photos, computed in batches of BATCH_SIZE.
 
     Args:
       backbone: a `Backbone`.
@@ -177,25 +177,27 @@ class _DistortedStream:
     """
 
     def __init__(self, backbone, distortions, choices):
-        spec = backbone.network.pixels
         graph = tf.Graph()
         with graph.as_default():
-            elements = tf.data.Dataset.from_generator(
-                lambda: ((os.fsencode(path), draw) for path, draw in choices),
-                (tf.string, tf.float32),
-                ([], [distort.DRAWS]),
+            fed = (
+                tf.placeholder(tf.string, [None]),
+                tf.placeholder(tf.float32, [None, distort.DRAWS]),
             )
-            dataset = runner.batches(
-                elements, lambda path, draw: distort.load(path, draw, distortions, spec)
+            pixels_tensor = runner.map_photos(
+                lambda each: distort.load(*each, distortions, backbone.network.pixels),
+                fed,
+                backbone.network.pixels,
             )
-            next_tensor = tf.data.make_one_shot_iterator(dataset).get_next()
-            pixels_tensor = tf.placeholder(tf.float32, [None, spec.height, spec.width, 3])
             features_tensor = backbone_lib.import_into_graph(backbone, pixels_tensor)
         self._session = session = open_session(graph)
-        self._batches = runner.overlapped(
-            lambda pixels: session.run(features_tensor, {pixels_tensor: pixels}),
-            (session.run(next_tensor) for _ in itertools.count()),
-        )
+
+        def compute(batch):
+            paths, draws = zip(*batch)
+            values = [os.fsencode(path) for path in paths], draws
+            return session.run(features_tensor, dict(zip(fed, values)))
+
+        batches = (list(itertools.islice(choices, runner.BATCH_SIZE)) for _ in itertools.count())
+        self._batches = runner.overlapped(compute, batches)
         self._ready = np.empty((0,) + backbone.shape, np.float32)
 
     def close(self):

@@ -14,7 +14,7 @@ import zipfile
 
 import numpy as np
 
-from scripts.common import files
+from scripts.common import encodings, files, untrusted
 from scripts.common.errors import UserError
 
 SECONDS_BETWEEN = 1.0
@@ -102,7 +102,7 @@ def identity(settings, backbone, dataset):
         if name not in _FREE_SETTINGS
     }
     photos = [
-        (files.as_utf8(photo.folder), files.as_utf8(photo.file_name), photo.category)
+        (encodings.as_utf8(photo.folder), encodings.as_utf8(photo.file_name), photo.category)
         for photo in dataset.photos
     ]
     return dict(
@@ -178,7 +178,7 @@ def _read(path):
         arrays = _arrays(data)
         description = arrays.pop(_META)
         _require(description.shape == () and description.dtype.kind == 'U')
-        meta = files.from_json(str(description))
+        meta = untrusted.from_json(str(description))
         _require(isinstance(meta['identity'], dict))
         return _checked(meta, arrays), meta['identity']
     except Exception:  # Of what is corrupt numpy and zipfile raise nearly anything.

@@ -7,7 +7,7 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.common import files, intervals
+from scripts.common import encodings, intervals
 from scripts.common.errors import UserError
 from scripts.dataset import split
 from scripts.features import extract
@@ -94,7 +94,7 @@ def _description(settings, backbone, dataset):
         input=description.Input(network.input_name, *network.pixels),
         network=description.Network(network.name, backbone.sha256),
         photos=description.Photos(
-            image_dir=files.as_utf8(dataset.image_dir) if settings.describe_paths else None,
+            image_dir=encodings.as_utf8(dataset.image_dir) if settings.describe_paths else None,
             split_key=split_used.key,
             testing_percentage=split_used.testing_percentage,
             validation_percentage=split_used.validation_percentage,

@@ -69,13 +69,6 @@ def accuracy(bench, **changes):
             how_many_training_steps=500,
             learning_rate=0.01,
             eval_step_interval=10**6,
-            train_batch_size=100,
-            validation_batch_size=100,
-            test_batch_size=-1,
-            final_tensor_name='final_result',
-            summaries_dir=tempfile.mkdtemp(),
-            intermediate_output_graphs_dir='',
-            intermediate_store_frequency=0,
             random_seed=seed,
         )
         settings = settings._replace(**changes)

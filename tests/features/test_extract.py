@@ -154,7 +154,7 @@ def test_unreadable_photos_are_left_out_and_change_nothing_else(
 def test_too_little_space_is_told_before_anything_is_computed(
     pretrained, cache, photos, monkeypatch
 ):
-    monkeypatch.setattr(extract.files, 'free_bytes', lambda folder: 10**5)
+    monkeypatch.setattr(extract.limits, 'free_bytes', lambda folder: 10**5)
     with pytest.raises(UserError, match='72 bottlenecks need about 1 MB'):
         extract.through_cache(pretrained, cache, photos)
     assert not os.path.exists(cache.folder)

@@ -81,7 +81,7 @@ class _Tmpfs:
         self.path = path
 
     def begin(self, size):
-        """Makes it anew with room for `size` bytes; returns what is to be done in the process."""
+        """Makes a new one with room for `size` bytes; returns what is to be done in the process."""
         self.end()
         subprocess.run(
             ['mount', '-t', 'tmpfs', '-o', 'size=%d' % size, 'faults', self.path],
@@ -270,5 +270,7 @@ def _run_time_backwards():
     time.time = lambda: 4e9 - now()
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_disks_permissions_and_clocks(show_rows):
     show_rows(tried(POINTS // 10))

@@ -34,6 +34,8 @@ from scripts.networks import archive
 from scripts.training import checkpoint
 from tests.images import exif_kinds, photo_kinds
 
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
 SIZES = [2**power for power in (10, 13, 16, 20)]
 _SLACK = 5  # Times what a linear reader takes: more bytes fit no cache.
 _IGNORED_SECONDS = 0.03  # What takes less than that is not judged.

@@ -83,7 +83,7 @@ def test_draws_folders_and_held_out_photos_once(tmp_path, capsys):
 
 def test_same_seed_same_bytes(tmp_path):
     for name in 'ab':
-        draw_flowers.write_photo((str(tmp_path / name), 'lily', (1, 5)))
+        draw_flowers.write_photo(draw_flowers.Drawing(str(tmp_path / name), 'lily', (1, 5)))
     assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
 
 
@@ -100,7 +100,7 @@ def test_same_seed_same_bytes(tmp_path):
         (['--output_dir=/dev/null/x'], '/dev/null is a file'),
     ],
 )
-def test_mistake_ends_in_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+def test_a_user_error_is_one_line(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert _run(*arguments) == 1
     captured = capsys.readouterr()
