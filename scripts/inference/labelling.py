@@ -16,7 +16,7 @@ _DEFAULT_OUTPUT = 'final_result'
 
 
 class Scores(typing.NamedTuple):
-    """values: float32 `[labels]`. seconds: from the photo's file to its scores, without loading."""
+    """values: float32 `[labels]`. seconds: reading, decoding and the network."""
 
     values: np.ndarray
     seconds: float
