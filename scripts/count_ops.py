@@ -4,36 +4,39 @@
   python -m scripts.count_ops tf_files/retrained_graph.pb Conv2D
   python -m scripts.count_ops tf_files/retrained_graph.pb --op_types
 
-prints how many nodes there are, how many of the op type Conv2D, or a table of all op types.
+It prints the number of all nodes, the number of nodes of the op type Conv2D, or a table of all op
+types.
 """
 
 import collections
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, printing
 from scripts.common.errors import UserError
 
 FLAGS = flags.FlagValues()
 
-flags.DEFINE_string('graph', 'tf_files/retrained_graph.pb', 'The graph.', flag_values=FLAGS)
-flags.DEFINE_string(
-    'op', None, 'Count only nodes of this op type, such as Conv2D.', flag_values=FLAGS
-)
-flags.DEFINE_boolean(
-    'op_types', False, 'Print all op types with their counts, most first.', flag_values=FLAGS
-)
+
+def _define_flags(define):
+    flags.define_graph(define)
+    define.string('op', None, 'Count only nodes of this op type, such as Conv2D.')
+    define.boolean(
+        'op_types', False, 'Print all op types with their counts, the most frequent first.'
+    )
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Prints the count or the table; raises UserError where a person must do something."""
-    command.fill_by_place(values, arguments, ['graph', 'op'])
+    """Prints the count or the table; raises UserError for a user error."""
+    command.set_positional(values, arguments, ['graph', 'op'])
     if values.op_types and values.op is not None:
         raise UserError(
-            '--op_types counts every op type, and %s is one: give one of the two' % values.op
+            '--op_types counts every op type, and --op=%s only one: give one of the two' % values.op
         )
     graph_data = files.read(values.graph, 'graph')
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts.graphs import graph_files
 
     # Nothing is run here.
@@ -41,7 +44,7 @@ def main(values, arguments):
     counts = collections.Counter(node.op for node in graph_def.node)
     if values.op_types:
         for op, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            print('%6d  %s' % (count, command.printable(op)))
+            print('%6d  %s' % (count, printing.printable(op)))
     elif values.op is not None:
         print(counts[values.op])
     else:

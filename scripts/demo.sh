@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/.." || exit 1
 . scripts/venv.sh
 
-take_lane
+take_environment
 make_venv "$venv" "$python" requirements.txt || exit 1
 
 photo=tf_files/sample_held_out/tulip_1.jpg

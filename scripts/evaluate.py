@@ -4,18 +4,16 @@
   python -m scripts.evaluate GRAPH --image_dir=PHOTOS --report=report.html --predictions=all.csv
   python -m scripts.evaluate float.pb quantized.pb --image_dir=PHOTOS
 
-prints accuracy and cross entropy over the test photos, precision, recall and F1 for each label,
-and the confusion matrix; or, of several graphs, a table side by side. Size, mean, std and the
-layers are read off each graph, as label_image does it; a flag that is given always wins.
+It prints the accuracy and cross entropy on the test photos, precision, recall and F1 of each label,
+and the confusion matrix; for several graphs, a table that compares them. Size, mean, std and layers
+are read from each graph, as label_image does; a flag on the command line wins.
 """
 
 import datetime
 import logging
 import os
 
-from scripts import graph_flags
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
@@ -23,7 +21,8 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.evaluation import selection, text
 from scripts.images import exif
-from scripts.images.settings import APPLY, IGNORE
+from scripts.images.settings import APPLY, EXIF_ROTATIONS, IGNORE
+from scripts.inference import finished_graph
 
 _LOG = logging.getLogger('scripts.evaluate')  # Not __name__: that is __main__ here.
 
@@ -42,82 +41,66 @@ _SPLIT_FLAGS = {
 }
 
 
-def _text(name, default, meaning):
-    flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
-
-
-def _whole(name, default, meaning, lowest, highest=None):
-    flags.DEFINE_integer(
-        name, default, meaning, lower_bound=lowest, upper_bound=highest, flag_values=FLAGS
+def _define_flags(define):
+    graph = define.group('Graph')
+    flags.define_graph(graph, 'The graph. To compare several, give them without --graph=.')
+    flags.define_graph_reading(graph)
+    photos = define.group('Photos')
+    flags.define_photos(
+        photos,
+        _CLASSIC_IMAGE_DIR,
+        extensions_lib.DECODED,
+        [split_lib.BY_PATH, split_lib.BY_NAME],
+        is_described=True,
     )
+    photos.string(
+        'split_image_dir',
+        None,
+        'The folder as it was typed in training, which decides the split, wherever the photos are '
+        'now. Default: as the graph says, otherwise --image_dir.',
+    )
+    photos.choice(
+        'category',
+        split_lib.TESTING,
+        [split_lib.TESTING, split_lib.TRAINING, split_lib.VALIDATION, selection.ALL],
+        'The photos to evaluate on.',
+    )
+    flags.define_exif_rotation(photos, EXIF_ROTATIONS)
+    outputs = define.group('Outputs')
+    flags.define_top_k(outputs, 'Up to which number of top labels to count the true one.')
+    flags.define_report(outputs, None)
+    outputs.string(
+        'summaries_dir', None, 'The summaries of the training, for learning curves in the report.'
+    )
+    outputs.string('predictions', None, 'Write the scores of every photo to this file, as CSV.')
 
 
-_text('graph', 'tf_files/retrained_graph.pb', 'The graph; several are given without --graph=.')
-_text(
-    'image_dir',
-    None,
-    'The folder of class-named sub-folders of photos. If not given: the one that the graph was '
-    'trained on, or else %s.' % _CLASSIC_IMAGE_DIR,
-)
-_text(
-    'image_extensions',
-    None,
-    'Which files in it are photos, by their extensions, with commas between them. If not '
-    'given: what the graph says, or else jpg,jpeg.',
-)
-_text(
-    'split_image_dir',
-    None,
-    'The folder as it was typed in training, which decides the split, wherever the photos are '
-    'now. If not given: what the graph says, or else --image_dir.',
-)
-flags.DEFINE_enum(
-    'category',
-    split_lib.TESTING,
-    [split_lib.TESTING, split_lib.TRAINING, split_lib.VALIDATION, selection.ALL],
-    'Which photos of the folder to evaluate on.',
-    flag_values=FLAGS,
-)
-_whole(
-    'testing_percentage',
-    None,
-    'As it was in training. If not given: what the graph says, or else 10.',
-    0,
-    100,
-)
-_whole('validation_percentage', None, 'Likewise.', 0, 100)
-flags.DEFINE_enum(
-    'split_key',
-    None,
-    [split_lib.BY_PATH, split_lib.BY_NAME],
-    'What decides the category of a photo, its path as typed or <folder>/<file>. If not given: '
-    'what the graph says, or else path.',
-    flag_values=FLAGS,
-)
-graph_flags.define(FLAGS)
-_whole('top_k', 5, 'Up to how many best labels to look for the true one among.', 1)
-_text('report', None, 'Where to write the evaluation as one page of HTML.')
-_text('predictions', None, 'Where to write the scores of every photo, as CSV.')
-_text('summaries_dir', None, "The training's summaries, for learning curves in the report.")
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Evaluates as the parsed flags say; raises UserError where a person must do something."""
+    """Evaluates as the parsed flags say; raises UserError for a user error."""
     paths = _graph_paths(values, arguments)
-    _check_flags(values, paths)
+    settings = flags.settings(
+        values,
+        finished_graph.Settings,
+        labels=flags.given(values, 'labels'),
+        default_labels=values.labels,
+    )
+    _check_flags(values, settings, paths)
     data = [files.read(path, 'graph') for path in paths]
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.evaluation import curves as curves_lib
     from scripts.evaluation import evaluating
 
     curves = curves_lib.read(values.summaries_dir) if values.summaries_dir else None
-    graphs = [graph_flags.read(values, path, each) for path, each in zip(paths, data)]
+    graphs = [finished_graph.read(path, each, settings) for path, each in zip(paths, data)]
     _check_comparable(graphs)
     dataset = _dataset(values, graphs[0])
     photos = selection.photos_of(dataset, values.category, graphs[0].labels)
-    files.check_distinct(
+    output_checks.check_distinct(
         [('--report', values.report), ('--predictions', values.predictions)],
         [('the graph', path) for path in paths]
         + [('--labels', values.labels)]
@@ -126,21 +109,31 @@ def main(values, arguments):
     counted = selection.count(dataset, values.category, photos)
     rotations = {graph.graph_input.pixels.exif_rotation for graph in graphs}
     exif.report_rotated([photo.path for photo in photos], IGNORE if IGNORE in rotations else APPLY)
-    evaluations = [evaluating.evaluate(*graph.ends, graph.labels, photos) for graph in graphs]
+    evaluations = [
+        evaluating.evaluate(
+            graph.graph_def, graph.graph_input, graph.output_name, graph.labels, photos
+        )
+        for graph in graphs
+    ]
     if len(graphs) > 1:
-        compared = [
-            text.Compared(
-                graph.path,
-                evaluation,
-                len(graph.data),
-                evaluating.milliseconds_a_photo(*graph.ends),
-            )
-            for graph, evaluation in zip(graphs, evaluations)
-        ]
-        print('\n'.join(text.comparison(compared) + ['', counted]))
+        print('\n'.join(text.comparison(_compared(graphs, evaluations)) + ['', counted]))
         return
     print('\n'.join(text.summary(evaluations[0], counted, values.top_k)))
     _write_files(values, dataset.image_dir, graphs[0], evaluations[0], curves)
+
+
+def _compared(graphs, evaluations):
+    from scripts.evaluation import evaluating
+
+    return [
+        text.Compared(
+            graph.path,
+            evaluation,
+            len(graph.data),
+            evaluating.milliseconds_a_photo(graph.graph_def, graph.graph_input, graph.output_name),
+        )
+        for graph, evaluation in zip(graphs, evaluations)
+    ]
 
 
 def _graph_paths(values, arguments):
@@ -154,8 +147,8 @@ def _graph_paths(values, arguments):
     return arguments
 
 
-def _check_flags(values, paths):
-    graph_flags.check(values)
+def _check_flags(values, settings, paths):
+    finished_graph.check(settings)
     if values.image_extensions is not None:
         extensions_lib.parse(values.image_extensions)
     for name in ('report', 'predictions'):
@@ -166,18 +159,18 @@ def _check_flags(values, paths):
             raise UserError('--%s is empty: expected the name of a file to write' % name)
         if len(paths) > 1:
             raise UserError('--%s is about one graph, found %d: give one' % (name, len(paths)))
-        files.check_writable(path)
+        output_checks.check_writable(path)
     if values.summaries_dir and values.report is None:
         raise UserError('--summaries_dir is for learning curves in the report: add --report=FILE')
 
 
 def _check_comparable(graphs):
-    """Raises UserError where graphs have other labels; warns where their test photos differ."""
+    """Raises UserError if the labels of graphs differ; warns if their test photos may."""
     first = graphs[0]
     for graph in graphs[1:]:
         if graph.labels != first.labels:
             raise UserError(
-                'the labels of %s and %s are not the same (%s; %s): evaluate each alone'
+                'the labels of %s and %s differ (%s; %s): evaluate each alone'
                 % (
                     first.path,
                     graph.path,
@@ -188,8 +181,8 @@ def _check_comparable(graphs):
         described = [each.description and each.description.photos for each in (first, graph)]
         if described[0] != described[1]:
             _LOG.warning(
-                '%s and %s do not say that their photos were split alike: some of the photos may '
-                'have trained one of them',
+                '%s and %s do not say that their photos were split in the same way: one of them '
+                'may have been trained on some of these photos',
                 first.path,
                 graph.path,
             )
@@ -218,8 +211,8 @@ def _dataset(values, graph):
     ]
     if described and different:
         _LOG.warning(
-            'flags contradict what the graph says of its training, and win: some of the photos may '
-            'have trained it: %s',
+            'flags override what the graph says of its training, so it may have been trained on '
+            'some of these photos: %s',
             ', '.join(different),
         )
     split = split._replace(**given)
@@ -231,11 +224,7 @@ def _dataset(values, graph):
 
 
 def _check_split(values, split, graph):
-    if split.testing_percentage + split.validation_percentage > 100:
-        raise UserError(
-            '--testing_percentage=%g and --validation_percentage=%g are more than 100 together'
-            % (split.testing_percentage, split.validation_percentage)
-        )
+    split_lib.check(split)
     if (
         values.category == selection.ALL
         or split.key == split_lib.BY_NAME
@@ -270,8 +259,8 @@ def _write_files(values, image_dir, graph, evaluation, curves):
         predictions.write(values.predictions, evaluation)
         _LOG.info('\nThe scores of every photo are in %s', values.predictions)
     if values.report is not None:
-        subject = report.subject_of(
-            graph.path, graph.data, (image_dir, values.category), datetime.datetime.now()
+        subject = report.Subject(
+            graph.path, graph.data, image_dir, values.category, datetime.datetime.now()
         )
         report.write(values.report, evaluation, subject, curves, values.top_k)
         _LOG.info('\nThe report is %s', values.report)

@@ -2,14 +2,13 @@
 
   python -m scripts.graph_pb2tb tf_files/graph_page tf_files/retrained_graph.pb
 
-Then run the command that it prints, and open the page that TensorBoard names.
+Then run the command that it prints, and open the address that TensorBoard prints.
 """
 
 import logging
 import shlex
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.training import summaries
 
@@ -17,23 +16,26 @@ _LOG = logging.getLogger('scripts.graph_pb2tb')  # Not __name__: that is __main_
 
 FLAGS = flags.FlagValues()
 
-flags.DEFINE_string(
-    'logdir', None, 'The folder to write to; what is there stays.', flag_values=FLAGS
-)
-flags.DEFINE_string('graph', 'tf_files/retrained_graph.pb', 'The graph.', flag_values=FLAGS)
+
+def _define_flags(define):
+    define.string('logdir', None, 'The folder to write to. Files that are there are kept.')
+    flags.define_graph(define)
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Writes the event file; raises UserError where a person must do something."""
-    command.fill_by_place(values, arguments, ['logdir', 'graph'])
+    """Writes the event file; raises UserError for a user error."""
+    command.set_positional(values, arguments, ['logdir', 'graph'])
     if not values.logdir:
         raise UserError(
             '--logdir is not set: give the folder to write to, as in graph_pb2tb LOGDIR GRAPH'
         )
     graph_data = files.read(values.graph, 'graph')
-    files.check_folder_writable(values.logdir)
+    output_checks.check_folder_writable(values.logdir)
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.evaluation import tensorboard
     from scripts.graphs import graph_files

@@ -3,73 +3,74 @@
   python -m scripts.label_image --image=photo.jpg \\
       --graph=tf_files/retrained_graph.pb --labels=tf_files/retrained_labels.txt
 
-Size, mean, std and the layers are read off the graph: MobileNet's and Inception's alike. A flag
-that is given always wins. Several photos, folders and globs are labelled in one go:
+Size, mean, std and layers are read from the graph, for MobileNet and Inception alike; a flag on the
+command line wins. One command labels several photos, folders and globs:
 
   python -m scripts.label_image --output_format=csv --output=labels.csv holiday/ 'more/*.png'
 """
 
 import sys
 
-from scripts import graph_flags
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks, printing
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
 from scripts.images import exif
-from scripts.inference import label_output
+from scripts.images.settings import EXIF_ROTATIONS
+from scripts.inference import finished_graph, label_output
 
 FLAGS = flags.FlagValues()
 _CLASSIC_IMAGE = 'tf_files/flower_photos/daisy/3475870145_685a19116d.jpg'
 
 
-def _text(name, default, meaning):
-    flags.DEFINE_string(name, default, meaning, flag_values=FLAGS)
+def _define_flags(define):
+    photos, graph = define.group('Photos'), define.group('Graph')
+    photos.strings(
+        'image',
+        [_CLASSIC_IMAGE],
+        'A photo (JPEG, PNG, GIF or BMP), a folder of photos, a glob, or several separated by '
+        'commas. May be given more than once, or as arguments without --image.',
+    )
+    flags.define_exif_rotation(photos, EXIF_ROTATIONS)
+    flags.define_graph(graph, 'The graph that retrain wrote.')
+    flags.define_graph_reading(graph)
+    outputs = define.group('Outputs')
+    flags.define_top_k(outputs, 'The number of labels per photo.')
+    outputs.choice(
+        'output_format', label_output.TEXT, label_output.FORMATS, 'The format of the output.'
+    )
+    outputs.string('output', None, 'The file to write. Default: standard output.')
 
 
-flags.DEFINE_multi_string(
-    'image',
-    [_CLASSIC_IMAGE],
-    'A photo (JPEG, PNG, GIF or BMP), a folder of them, a glob, or several with commas '
-    'between them; may be given more than once, or as arguments without --image.',
-    flag_values=FLAGS,
-)
-_text('graph', 'tf_files/retrained_graph.pb', 'The graph that retrain wrote.')
-graph_flags.define(FLAGS)
-flags.DEFINE_integer(
-    'top_k', 5, 'How many labels to show for a photo.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_enum(
-    'output_format',
-    label_output.TEXT,
-    label_output.FORMATS,
-    'How the labels are written.',
-    flag_values=FLAGS,
-)
-_text('output', None, 'The file to write; if not given, standard output.')
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Labels photos; raises UserError where a person must do something.
+    """Labels photos; raises UserError for a user error.
 
-    A photo that cannot be read among several is such a case; the others are labelled first.
+    An unreadable photo among several is one; the others are labelled first.
     """
-    graph_flags.check(values)
+    settings = flags.settings(
+        values,
+        finished_graph.Settings,
+        labels=flags.given(values, 'labels'),
+        default_labels=values.labels,
+    )
+    finished_graph.check(settings)
     given = values['image'].present or not arguments
     paths = finding.image_paths(arguments + (values.image if given else []))
     graph_data = files.read(values.graph, 'graph')
     if values.output:
-        files.check_writable(values.output)
+        output_checks.check_writable(values.output)
         inputs = [('--graph', values.graph), ('--labels', values.labels)]
         inputs += [('the photo', path) for path in paths]
-        files.check_distinct([('--output', values.output)], inputs)
+        output_checks.check_distinct([('--output', values.output)], inputs)
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
 
-    graph = graph_flags.read(values, values.graph, graph_data)
+    graph = finished_graph.read(values.graph, graph_data, settings)
     if len(paths) == 1 and values.output_format == label_output.TEXT and not values.output:
         _label_one(values, graph, paths[0])
     else:
@@ -81,7 +82,7 @@ def _label_one(values, graph, path):
     from scripts.inference import labelling
 
     exif.report_rotated([path], graph.graph_input.pixels.exif_rotation)
-    scores = labelling.score(*graph.ends, path)
+    scores = labelling.score(graph.graph_def, graph.graph_input, graph.output_name, path)
     _check_label_count(graph, scores.values)
     print('\nEvaluation time (1-image): %.3fs\n' % scores.seconds)
     best = label_output.best_labels(scores.values, graph.labels, values.top_k)
@@ -95,7 +96,9 @@ def _label_many(values, graph, paths):
     exif.report_rotated(paths, graph.graph_input.pixels.exif_rotation)
     photos = []
     with Progress('Labelling', len(paths), 'photos') as progress:
-        for group, scores, readable in labelling.score_many(*graph.ends, paths):
+        for group, scores, readable in labelling.score_many(
+            graph.graph_def, graph.graph_input, graph.output_name, paths
+        ):
             _check_label_count(graph, scores[0])
             for path, row, good in zip(paths[group], scores, readable):
                 best = label_output.best_labels(row, graph.labels, values.top_k) if good else None
@@ -105,13 +108,13 @@ def _label_many(values, graph, paths):
     if values.output:
         files.write(values.output, text.encode('utf-8', 'surrogateescape'))
     elif sys.stdout.isatty():  # CSV holds names and labels as they are.
-        sys.stdout.write('\n'.join(command.printable(line) for line in text.split('\n')))
+        sys.stdout.write('\n'.join(printing.printable(line) for line in text.split('\n')))
     else:
         sys.stdout.write(text)
     unreadable = sum(photo.best is None for photo in photos)
     if unreadable:
         raise UserError(
-            '%d of %d photos cannot be read; the others are labelled' % (unreadable, len(photos))
+            '%d of %d photos are unreadable; the others are labelled' % (unreadable, len(photos))
         )
 
 
@@ -123,14 +126,14 @@ def _check_label_count(graph, scores):
         )
 
 
-# What follows are the classic script's functions that other people's programs import.
+# The classic script's functions that other programs import.
 
 
 def load_graph(model_file):
     """Returns a frozen graph as a tf.Graph whose nodes stand under `import/`.
 
     Raises:
-      UserError: the file cannot be read or holds no graph, or `trust` refuses its operations.
+      UserError: the file cannot be read, holds no graph, or holds operations that are not allowed.
     """
     from scripts.graphs import graph_files, importing
 
@@ -143,7 +146,7 @@ def read_tensor_from_image_file(
     """Returns `(pixel - input_mean) / input_std` of a photo, float32 `[1, height, width, 3]`.
 
     Raises:
-      UserError: the photo cannot be read.
+      UserError: the photo is unreadable.
     """
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.images import settings, single

@@ -1,10 +1,10 @@
 # Sourced by demo.sh and tests/run.sh, from the repository's root: finds a Python, makes virtual
 # environments. POSIX sh.
 #
-# A lane is a Python and the TensorFlow that goes with it, in a virtual environment of its own.
+# An environment is a Python and the TensorFlow that goes with it, in a virtual environment of its own.
 
 # In the order in which the demo takes them.
-LANES='3.7 3.6 newer'
+ENVIRONMENTS='3.7 3.6 newer'
 
 # Those that TensorFlow 2 has packages for.
 NEWER_PYTHONS='3.13 3.12 3.11 3.10 3.9 3.8'
@@ -24,8 +24,9 @@ if '%d.%d' % sys.version_info[:2] == '$1' and sys.maxsize > 2 ** 32:
     done
 }
 
-# Sets $python, $venv and $tensorflow to those of the lane $1; fails where it has no Python here.
-find_lane() {
+# Sets $python, $venv and $tensorflow to those of the environment $1; fails where it has no Python
+# here.
+find_environment() {
     versions=$1
     case $1 in
         3.7) venv=.venv tensorflow='TensorFlow 1.15' ;;
@@ -39,10 +40,10 @@ find_lane() {
     return 1
 }
 
-# Sets the same to those of the first lane that has a Python here, and says which that is.
-take_lane() {
-    for lane in $LANES; do
-        find_lane "$lane" || continue
+# Sets the same to those of the first environment that has a Python here, and says which that is.
+take_environment() {
+    for environment in $ENVIRONMENTS; do
+        find_environment "$environment" || continue
         echo "Taking $("$python" --version 2>&1) with $tensorflow, in $venv."
         return
     done

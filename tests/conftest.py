@@ -25,6 +25,19 @@ UTF8 = {'LC_ALL': 'C.UTF-8'}
 NO_LOCALE = {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0', 'PYTHONUTF8': '0'}
 
 
+_LONGEST_ID = 40  # Bytes that a test's id shows; longer ones can hold a date.
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Returns the id of long bytes: every worker of a run has to have the same."""
+    return argname if isinstance(val, bytes) and len(val) > _LONGEST_ID else None
+
+
+def pytest_collection_modifyitems(items):
+    """Lets the slow tests begin first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+
+
 class Run(typing.NamedTuple):
     """How a command ended: its status and what it wrote to standard output and error."""
 
@@ -56,7 +69,7 @@ def in_process(capsys):
 
 @pytest.fixture
 def in_subprocess():
-    """Runs a command as a person does: `in_subprocess('scripts.retrain', '--flag=value', ...)`."""
+    """Runs a command as a user does: `in_subprocess('scripts.retrain', '--flag=value', ...)`."""
 
     def run(module, *arguments, **options):
         process = subprocess.run(
@@ -75,7 +88,7 @@ def in_subprocess():
 
 @pytest.fixture
 def one_error(in_process):
-    """Runs a command that a person got wrong and returns the one line that it must end in."""
+    """Runs a command with a user error and returns the one line that it must end in."""
 
     def run(module, *arguments):
         ended = in_process(module, *arguments)

@@ -1,11 +1,20 @@
 #!/bin/sh
-# Runs every lint check and test, in each lane that has a Python here: Python 3.7 with the newest
-# TensorFlow 1.15; Python 3.6 with the oldest, as in the official container; the newest Python with
-# TensorFlow 2. Where CI is set, the two with TensorFlow 1.15 must be there.
-# Arguments go to pytest: sh tests/run.sh -k cache
+# Runs the lint checks and the tests, in the environment that the demo takes: the first that has a
+# Python here. Arguments go to pytest: sh tests/run.sh -k cache
+#
+# sh tests/run.sh --all runs them in every environment that has a Python here: Python 3.7 with the
+# newest TensorFlow 1.15; Python 3.6 with the oldest, as in the official container; the newest Python
+# with TensorFlow 2. The tests marked slow, which it alone runs, run in all of them too, but for those
+# marked once, which the first runs for all. Where CI is set, the two with TensorFlow 1.15 must be
+# there.
 cd "$(dirname "$0")/.." || exit 1
 . scripts/venv.sh
 
+all=
+if [ "$1" = --all ]; then
+    all=yes
+    shift
+fi
 ran='' missing='' failed='' pythons='' linted=''
 
 lint() {
@@ -15,36 +24,42 @@ lint() {
     linted=yes
 }
 
-for lane in $LANES; do
-    if ! find_lane "$lane"; then
-        missing="$missing, Python $lane with $tensorflow"
+for environment in $ENVIRONMENTS; do
+    if ! find_environment "$environment"; then
+        missing="$missing, Python $environment with $tensorflow"
         continue
     fi
     oldest=
-    [ "$lane" != 3.6 ] || oldest=tests/oldest.txt
+    [ "$environment" != 3.6 ] || oldest=tests/oldest.txt
     # shellcheck disable=SC2086  # Nothing where it is empty.
     make_venv "$venv" "$python" requirements.txt requirements-dev.txt $oldest || exit 1
     # Its tool needs Python 3.7.
-    [ "$lane" = 3.6 ] || [ -n "$linted" ] || lint
+    [ "$environment" = 3.6 ] || [ -n "$linted" ] || lint
     name="$("$python" --version 2>&1) with TensorFlow $("$venv/bin/python" -m pip show tensorflow \
         2>/dev/null | sed -n 's/^Version: //p')"
+    marked='not slow'
+    [ -z "$all" ] || marked=${ran:+not once}
     echo "== Tests: $name"
-    "$venv/bin/python" -m pytest "$@" || failed="$failed, $name"
+    "$venv/bin/python" -m pytest -n 2 --dist loadgroup --durations=10 -m "$marked" "$@" \
+        || failed="$failed, $name"
     ran="$ran, $name" pythons="$pythons $PWD/$venv/bin/python"
+    [ -n "$all" ] || break
 done
 [ -n "$ran" ] || no_python
 [ -n "$linted" ] || missing="$missing, lint"
 
-# What one lane writes, the others read.
-if [ -z "$missing" ] && [ $# = 0 ]; then
-    echo "== Tests of each lane's graphs in each other lane"
-    LANE_PYTHONS=$pythons .venv/bin/python -m pytest tests/test_lanes.py || failed="$failed, lanes"
+# What one environment writes, the others read.
+if [ -n "$all" ] && [ -z "$missing" ] && [ $# = 0 ]; then
+    echo "== Tests of each environment's graphs in each other environment"
+    ENVIRONMENT_PYTHONS=$pythons .venv/bin/python -m pytest tests/test_environments.py \
+        || failed="$failed, environments"
 fi
 
 echo "== Ran: ${ran#, }"
+[ -n "$all" ] || echo "== Left out: the slow tests (-m slow) and the other environments; --all runs them"
 [ -z "$missing" ] || echo "== DID NOT RUN, for want of a Python: ${missing#, }"
-case "${CI:+$missing}" in
-    *1.15*) failed="$failed, CI without TensorFlow 1.15" ;;
+case "${CI:+$all$missing}" in
+    yes*1.15*) failed="$failed, CI without TensorFlow 1.15" ;;
 esac
 if [ -n "$failed" ]; then
     echo "== FAILED: ${failed#, }"

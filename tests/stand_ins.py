@@ -43,6 +43,34 @@ def mobilenet(size=128, length=1001):
     return graph_def
 
 
+def mobilenet_of_blocks(size=128, length=1001):
+    """Returns a GraphDef like `mobilenet`, with convolutions before and behind `Block_1/Relu6`.
+
+    Behind it stand two: one whose weights go through an Identity, as in the real archives, and one
+    with a bias.
+    """
+    random = np.random.RandomState(9)
+
+    def weights(*shape, name):
+        values = random.randn(*shape) * (2 / np.prod(shape[:-1])) ** 0.5
+        return tf.constant(values.astype(np.float32), name=name)
+
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(tf.float32, [1, size, size, 3], name='input')
+        pool = tf.nn.avg_pool(images, size // 8, size // 8, 'VALID', name='Pool')
+        net = tf.nn.conv2d(pool, weights(3, 3, 3, 12, name='Block_1/weights'), 1, 'SAME')
+        net = tf.nn.relu6(net, name='Block_1/Relu6')
+        kernel = tf.identity(weights(3, 3, 12, 8, name='Block_2/weights'), 'Block_2/weights/read')
+        net = tf.nn.relu6(tf.nn.conv2d(net, kernel, 2, 'SAME', name='Block_2/convolution'))
+        kernel = weights(4, 4, 8, length, name='Logits/weights')
+        net = tf.nn.conv2d(net, kernel, 1, 'VALID', name='Logits/convolution')
+        net = tf.nn.bias_add(net, tf.constant(np.zeros(length, np.float32), name='Logits/biases'))
+        net = tf.squeeze(net, [1, 2])
+        tf.reshape(net, [-1, length], name='MobilenetV1/Predictions/Reshape')
+    return graph.as_graph_def()
+
+
 def inception():
     """Returns a GraphDef like the real Inception v3's.
 

@@ -114,7 +114,7 @@ def test_a_server_of_many_threads_reads_photos_and_its_graphs_stay_as_they_are(t
 
 def test_what_is_wrong_is_said(tmp_path):
     (tmp_path / 'photo.jpg').write_bytes(b'<html>')
-    with pytest.raises(UserError, match='photo.jpg cannot be read: it is an HTML page'):
+    with pytest.raises(UserError, match='photo.jpg is unreadable: it is an HTML page'):
         label_image.read_tensor_from_image_file(str(tmp_path / 'photo.jpg'))
     with pytest.raises(UserError, match='no graph at'):
         label_image.load_graph(str(tmp_path / 'none.pb'))

@@ -59,5 +59,5 @@ def test_flags_and_places_say_the_same(in_process, graph):
         ([__file__], 'is not a frozen graph'),
     ],
 )
-def test_a_mistake_is_one_line(one_error, graph, arguments, words):
+def test_a_user_error_is_one_line(one_error, graph, arguments, words):
     assert words in one_error(count_ops, *[each.format(graph=graph) for each in arguments])

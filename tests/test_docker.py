@@ -93,6 +93,7 @@ def context_of(folder):
         (shutil.copytree if os.path.isdir(source) else shutil.copyfile)(source, target)
 
 
+@pytest.mark.slow  # In every environment: the Pythons of the images differ.
 @pytest.mark.parametrize('name', DOCKERFILES)
 def test_the_package_steps_run(name, tmp_path):
     version, brought = BASES[name]

@@ -18,9 +18,9 @@ from scripts import evaluate
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.evaluation import curves as curves_lib
-from scripts.graphs import graph_files
+from scripts.graphs import graph_files, importing
 from scripts.images import graph_input as graph_input_lib
-from scripts.inference import labelling
+from scripts.images import single
 from tests import pictures
 from tests.evaluation import graphs
 
@@ -97,12 +97,12 @@ def test_accuracy_is_that_of_a_loop_over_single_photos(beside_shared, in_process
     photos = photos_lib.load('../shared/data/flower_photos', Split()).photos
     testing = [photo for photo in photos if photo.category == 'testing']
     assert len(testing) == 69
-    alone = np.array(
-        [
-            labelling.score(graph_def, graph_input, 'final_result', photo.path).values
-            for photo in testing
+    with tf.Session(graph=importing.as_graph(graph_def)) as session:
+        alone = [
+            session.run('final_result:0', {'input:0': single.load(each.path, graph_input.pixels)})
+            for each in testing
         ]
-    )
+    alone = np.concatenate(alone)
     truth = np.array([photo.label_index for photo in testing])
     entropy = -np.log(alone[np.arange(69), truth]).mean()
     assert ended.out.splitlines()[:2] == [
@@ -187,9 +187,9 @@ def test_unreadable_photos_are_left_out_and_counted(in_process, flags, photo_dir
     report = str(tmp_path / 'report.html')
     ended = in_process(evaluate, *flags(image_dir=folder, report=report))
     assert ended.status == 0
-    assert '1 of 72 photos cannot be read and are left out' in ended.err
+    assert '1 of 72 photos are unreadable and left out' in ended.err
     assert re.search(r'macro average.* 71\n', ended.out)
-    assert '1 that cannot be read' in page_at(report).text
+    assert '1 unreadable' in page_at(report).text
 
 
 def test_the_report_shows_photos_as_the_graph_saw_them(in_process, flags, photo_dir, tmp_path):
@@ -239,18 +239,18 @@ def test_the_report_has_its_parts_and_nothing_from_outside(in_process, flags, tm
             assert attributes.get(name, 'data:').startswith('data:')
 
 
-def test_the_surest_mistakes_come_first_on_the_page(in_process, flags, tmp_path):
+def test_the_highest_losses_come_first_on_the_page(in_process, flags, tmp_path):
     graph = graphs.by_colour(str(tmp_path / 'unsure.pb'), factor=2.0, bias=(0.3, 0.1, 1.2))
     report = str(tmp_path / 'report.html')
     assert in_process(evaluate, *flags(graph=graph, report=report)).status == 0
     with open(report, encoding='utf-8') as file:
-        section = file.read().partition('<ul class="mistakes">')[2].partition('</ul>')[0]
+        section = file.read().partition('<ul class="losses">')[2].partition('</ul>')[0]
     shown = re.findall(
-        r'predicted label">(.*?)</dt><dd>([\d.]+)%.*?true label">(.*?)</dt>', section
+        r'predicted label">(.*?)</dt>.*?true label">(.*?)</dt><dd>([\d.]+)%', section
     )
-    scores = [float(score) for _, score, _ in shown]
-    assert len(set(scores)) > 3 and scores == sorted(scores, reverse=True)
-    assert all(predicted != true for predicted, _, true in shown)
+    scores = [float(score) for _, _, score in shown]
+    assert len(set(scores)) > 3 and scores == sorted(scores)
+    assert all(predicted != true for predicted, true, _ in shown)
 
 
 def test_names_are_escaped(in_process, flags, photo_dir, tmp_path):
@@ -279,7 +279,7 @@ def test_curves_are_read_back_and_of_a_step_the_last_counts(tmp_path, warnings_o
     path = tmp_path / 'train' / name
     path.write_bytes(path.read_bytes()[:-3])
     (warning,) = warnings_of(lambda: curves_lib.read(str(tmp_path)))
-    assert 'is damaged, the curves end there' in warning
+    assert 'is corrupt; the curves end there' in warning
 
 
 @pytest.fixture
@@ -341,7 +341,7 @@ def test_on_a_phone_long_labels_leave_room_for_figures(in_process, flags, tmp_pa
     assert pixels.shape[1] == 390
     assert blue(pixels[:1600]).sum() > 1000
     light = (np.abs(pixels - [207, 218, 249]) < 12).all(axis=2)  # The bars of the classes' table.
-    orange = (np.abs(pixels - [247, 220, 203]) < 12).all(axis=2)  # And of the most mixed up.
+    orange = (np.abs(pixels - [247, 220, 203]) < 12).all(axis=2)  # And of the top confusions.
     assert light.sum() > 1000 and orange.sum() > 200
 
 
@@ -373,7 +373,7 @@ def test_on_a_phone_long_labels_leave_room_for_figures(in_process, flags, tmp_pa
     ],
     ids=lambda value: '-'.join(value) if isinstance(value, dict) else '',
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_a_user_error_is_one_line_and_writes_nothing(
     one_error, flags, tmp_path, photo_dir, changes, words
 ):
     (tmp_path / 'other.txt').write_text('blue ones\ngreen\nyellow')
@@ -386,7 +386,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert sorted(os.listdir(str(tmp_path))) == before
 
 
-def test_mistakes_with_several_graphs_are_one_line(one_error, flags):
+def test_user_errors_with_several_graphs_are_one_line(one_error, flags):
     assert 'give the graph once' in one_error(evaluate, 'other.pb', *flags())
     wrong = flags(graph=None, report='/tmp/report.html')
     assert 'is about one graph, found 2' in one_error(evaluate, 'a.pb', 'b.pb', *wrong)
@@ -398,4 +398,4 @@ def test_no_readable_photo_is_one_line(one_error, flags, photo_dir, tmp_path):
         os.makedirs(os.path.join(folder, name))
         with open(os.path.join(folder, name, 'no.jpg'), 'wb') as file:
             file.write(b'no photo')
-    assert 'none of the 3 photos can be read' in one_error(evaluate, *flags(image_dir=folder))
+    assert 'all 3 photos are unreadable' in one_error(evaluate, *flags(image_dir=folder))

@@ -47,7 +47,7 @@ def test_the_graph_is_written_with_shapes(in_process, tmp_path, graph, flagged):
         (['{tmp}/log', '{tmp}/newer.pb'], 'BrandNewOp'),
     ],
 )
-def test_a_mistake_is_one_line_and_writes_nothing(one_error, tmp_path, graph, arguments, words):
+def test_a_user_error_is_one_line_and_writes_nothing(one_error, tmp_path, graph, arguments, words):
     graph_def = graph_files.read(graph)
     graph_def.node[-1].op = 'BrandNewOp'
     graph_files.write(graph_def, str(tmp_path / 'newer.pb'))

@@ -1,7 +1,9 @@
 """The house: which folder may import which, and what answers without TensorFlow."""
 
 import ast
+import collections
 import os
+import re
 import subprocess
 import sys
 
@@ -12,17 +14,16 @@ from tests.conftest import REPOSITORY
 # From the ground up; a module imports from its own folder and from those before it.
 FLOORS = [
     ('common',),
-    ('graphs',),
     ('dataset',),
+    ('graphs',),
     ('images',),
     ('networks',),
     ('features',),
+    ('training',),
     ('inference',),
     ('export',),
-    ('training',),
-    ('quantization',),
     ('evaluation',),
-    ('graph_flags',),
+    ('quantization',),
 ]
 COMMANDS = ['retrain', 'label_image', 'evaluate', 'count_ops', 'graph_pb2tb', 'quantize_graph']
 
@@ -46,23 +47,27 @@ def modules():
     )
 
 
+def source(path):
+    """Returns the text of the module at `path`."""
+    with open(os.path.join(REPOSITORY, 'scripts', path), encoding='utf-8') as file:
+        return file.read()
+
+
+def imported_modules(path):
+    """Returns what the module at `path` imports of `scripts`, such as 'common.files'."""
+    found = set()
+    for node in ast.walk(ast.parse(source(path))):
+        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('scripts'):
+            found.update('%s.%s' % (node.module, alias.name) for alias in node.names)
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return {name[len('scripts.') :] for name in found if name.startswith('scripts.')}
+
+
 def imported(path):
     """Returns the names of the parts of `scripts` that the module at `path` imports."""
-    with open(os.path.join(REPOSITORY, 'scripts', path), encoding='utf-8') as file:
-        tree = ast.parse(file.read())
-    parts = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == 'scripts':
-            parts.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or '').startswith('scripts.'):
-            parts.add(node.module.split('.')[1])
-        elif isinstance(node, ast.Import):
-            parts.update(
-                alias.name.split('.')[1]
-                for alias in node.names
-                if alias.name.startswith('scripts.')
-            )
-    return parts
+    return {name.split('.')[0] for name in imported_modules(path)}
 
 
 def test_all_modules_are_found():
@@ -77,16 +82,33 @@ def test_imports_go_down(path):
     assert not above
 
 
+def is_command(path):
+    """Returns whether the module at `path` is a command, which has flags of its own."""
+    return 'FLAGS = flags.FlagValues()' in source(path)
+
+
 @pytest.mark.parametrize('path', modules())
-def test_only_commands_define_flags(path):
-    with open(os.path.join(REPOSITORY, 'scripts', path), encoding='utf-8') as file:
-        defines = 'flags.DEFINE' in file.read()
-    is_command = os.sep not in path or path.startswith('sample' + os.sep)
-    assert is_command or not defines
+def test_the_library_knows_no_flags(path):
+    of_commands = {os.path.join('common', name) for name in ('command.py', 'flags.py')}
+    if not is_command(path) and path not in of_commands:
+        assert not {'common.flags', 'common.command'} & imported_modules(path)
+        assert 'from absl' not in source(path)
+
+
+def test_flags_of_several_commands_are_defined_once():
+    assert is_command('retrain.py') and not is_command(os.path.join('common', 'flags.py'))
+    defined = collections.Counter()
+    definition = r"\w\.(?:strings?|integer|float|boolean|choice)\(\s*'(\w+)'"
+    for path in modules():
+        defined.update(re.findall(definition, source(path)))
+    assert {'architecture', 'graph', 'top_k', 'image_dir'} <= set(defined)
+    # What the commands that have these mean by them is not the same.
+    different = {'output', 'output_graph', 'output_dir', 'seed', 'summaries_dir'}
+    assert not {name for name, count in defined.items() if count > 1} - different
 
 
 @pytest.mark.parametrize('name', COMMANDS)
-def test_help_and_mistakes_answer_without_tensorflow(name):
+def test_help_and_user_errors_answer_without_tensorflow(name):
     code = (
         f'import sys; from scripts import {name}; from scripts.common import command\n'
         'for flag in "--help", "--nonsense":\n'

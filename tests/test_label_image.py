@@ -192,7 +192,7 @@ def test_photos_go_by_content(says, files, tmp_path):
         (dict(input_mean='some'), 'some'),
     ],
 )
-def test_a_mistake_is_one_line(one_error, files, changes, words):
+def test_a_user_error_is_one_line(one_error, files, changes, words):
     assert words in one_error(label_image, *arguments(files, **changes))
 
 
@@ -203,12 +203,12 @@ def test_a_mistake_is_one_line(one_error, files, changes, words):
         ('graph', b'', 'without nodes'),
         ('labels', b'one\ntwo\n', 'there are 2 labels, and the graph'),
         ('labels', b'', 'holds no labels'),
-        ('image', b'<html>', 'cannot be read: it is an HTML page named'),
-        ('image', b'', 'cannot be read: it is empty'),
-        ('image', photo_kinds.UNREADABLE['JPEG with a hole'][0], 'cannot be read: it has a hole'),
+        ('image', b'<html>', 'is unreadable: it is an HTML page named'),
+        ('image', b'', 'is unreadable: it is empty'),
+        ('image', photo_kinds.UNREADABLE['JPEG with a hole'][0], 'is unreadable: it has a hole'),
     ],
 )
-def test_a_damaged_file_is_one_line(one_error, files, name, data, words):
+def test_a_corrupt_file_is_one_line(one_error, files, name, data, words):
     with open(files[name], 'wb') as file:
         file.write(data)
     assert words in one_error(label_image, *arguments(files))
@@ -240,7 +240,7 @@ def test_scores_of_another_shape_are_one_line(one_error, files):
 
 @pytest.fixture
 def album(files, tmp_path):
-    """A folder of 40 photos of which number 7 is damaged; pixels are the numbers."""
+    """A folder of 40 photos of which number 7 is corrupt; pixels are the numbers."""
     folder = tmp_path / 'album'
     (folder / 'deep').mkdir(parents=True)
     for number in range(40):
@@ -264,11 +264,11 @@ def without_image(files):
     return ['--graph=' + files['graph'], '--labels=' + files['labels']]
 
 
-def test_a_folder_is_labelled_as_json_and_a_damaged_photo_is_reported(in_process, files, album):
+def test_a_folder_is_labelled_as_json_and_an_unreadable_photo_is_reported(in_process, files, album):
     ended = in_process(label_image, album, '--output_format=json', *without_image(files))
     assert ended.status == 1
-    assert '1 of 40 photos cannot be read; the others are labelled' in ended.err
-    assert ended.err.count('07.png cannot be read') == 1
+    assert '1 of 40 photos are unreadable; the others are labelled' in ended.err
+    assert ended.err.count('07.png is unreadable') == 1
     photos = json.loads(ended.out)
     assert len(photos) == 40
     for number, photo in enumerate(photos):
@@ -383,7 +383,7 @@ def test_no_label_or_name_steers_a_terminal(in_process, files, album, tmp_path, 
         (['--output=/tmp'], '/tmp is a folder'),
     ],
 )
-def test_a_mistake_in_naming_photos_is_one_line(one_error, files, names, words):
+def test_a_user_error_in_naming_photos_is_one_line(one_error, files, names, words):
     if names[0].startswith('--'):
         names = names + ['--image=' + files['image']]
     assert words in one_error(label_image, *(names + without_image(files)))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from scripts.common import files
+from scripts.common import paths
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.images import settings
@@ -50,8 +50,8 @@ def test_no_text_is_read_or_written_in_the_encoding_of_the_system():
 def test_files_are_written_without_what_only_posix_has(tmp_path):
     code = (
         'import sys\n'
-        'sys.modules["fcntl"] = None\n'
-        'from scripts import files\n'
+        'sys.modules.update(fcntl=None, resource=None)\n'
+        'from scripts.common import files\n'
         'for data in b"old", b"new":\n'
         '    files.write(sys.argv[1], data)\n'
     )
@@ -61,7 +61,7 @@ def test_files_are_written_without_what_only_posix_has(tmp_path):
         assert file.read() == b'new'
 
 
-def test_what_only_posix_has_is_imported_in_one_place_that_does_without():
+def test_what_only_posix_has_is_imported_where_its_absence_is_handled():
     importing = [
         os.path.relpath(path, REPOSITORY)
         for path, tree in sources()
@@ -70,14 +70,15 @@ def test_what_only_posix_has_is_imported_in_one_place_that_does_without():
         for name in [getattr(node, 'module', None)] + [alias.name for alias in node.names]
         if name in POSIX_ONLY
     ]
-    assert set(importing) == {os.path.join('scripts', 'files.py')}
+    handled = {os.path.join('scripts', 'common', name) for name in ('limits.py', 'locking.py')}
+    assert set(importing) == handled
 
 
 def test_a_missing_drive_ends_the_search_for_a_folder_that_exists(monkeypatch):
-    monkeypatch.setattr(files.os, 'path', ntpath)
+    monkeypatch.setattr(paths.os, 'path', ntpath)
     monkeypatch.setattr(ntpath, 'lexists', lambda path: False)
     monkeypatch.setattr(ntpath, 'abspath', lambda path: path)
-    assert files._nearest_existing('Z:\\photos\\daisy') == 'Z:\\'
+    assert paths.nearest_existing('Z:\\photos\\daisy') == 'Z:\\'
 
 
 @pytest.mark.parametrize('key', [split_lib.BY_PATH, split_lib.BY_NAME])

@@ -37,7 +37,7 @@ def flags(paths, *more):
 def test_writes_a_graph_that_labels_and_a_table(in_process, paths, tmp_path, mode):
     ended = in_process(quantize_graph, *flags(paths, '--mode=' + mode))
     assert ended.status == 0, ended.err
-    for word in ('before', 'after', 'gzip bytes', 'Conv2D', 'apart'):
+    for word in ('before', 'after', 'gzip bytes', 'Conv2D', 'differ by at most'):
         assert word in ended.out
     with open(str(tmp_path / 'labels.txt'), 'w') as file:
         file.write(''.join('label %d\n' % index for index in range(30)))
@@ -96,12 +96,12 @@ def test_calibration_images_make_ranges_constant(in_process, paths, photo_dir):
         ('--bitdepth=1', '2 to 16'),
         ('--bitdepth=eight', 'bitdepth'),
         ('--test_input_dims=1,224,224,3', '[1, 128, 128, 3]'),
-        ('--test_input_dims=1,x', 'whole numbers'),
+        ('--test_input_dims=1,x', 'expected integers'),
         ('--quantized_fallback_min=0', 'both or none'),
         ('--calibration_images=/tmp', 'eightbit only'),
     ],
 )
-def test_mistakes_end_in_one_line_and_write_nothing(one_error, paths, flag, found):
+def test_user_errors_end_in_one_line_and_write_nothing(one_error, paths, flag, found):
     if flag.startswith('--output=/proc') and os.access('/proc', os.W_OK):
         found = 'nowhere'
     assert found in one_error(quantize_graph, *flags(paths, flag))
@@ -158,6 +158,8 @@ def test_no_output_takes_the_place_of_an_input(one_error, paths, tmp_path):
             assert file.read() == before
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_killed_at_any_moment_leaves_the_old_output_or_the_new_one(in_process, paths):
     in_process(quantize_graph, *flags(paths, '--mode=weights'))
     with open(paths[1], 'rb') as file:

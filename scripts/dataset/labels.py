@@ -4,7 +4,7 @@ import logging
 import os
 import re
 
-from scripts.common import files
+from scripts.common import encodings, files
 from scripts.common.errors import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ def label_of(folder):
     Raises:
       UserError: nothing would be left of the name.
     """
-    label = re.sub(r'[^a-z0-9]+', ' ', files.as_utf8(folder).lower())
+    label = re.sub(r'[^a-z0-9]+', ' ', encodings.as_utf8(folder).lower())
     if not label.strip():
         raise UserError(
             'the folder name %r holds no letter a-z and no digit, so no label is left '

@@ -4,6 +4,7 @@ import collections
 import logging
 import os
 import shlex
+import typing
 
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
@@ -15,18 +16,29 @@ _ENOUGH_CLASSES = 2
 _LOG = logging.getLogger(__name__)
 
 
+class _Kind(typing.NamedTuple):
+    """A kind of what is left out, and what to do about it, as the end of a sentence."""
+
+    what: str
+    advice: str = ''
+
+
 class _Seen:
     """What a folder holds besides photos of classes.
 
     beside: paths of photos that stand in no class folder.
     others: a dict from extension, in lower case, to paths of files with another one than wanted.
-    left_out: a dict from what else is left out to its paths.
+    left_out: a dict from the `_Kind` of what else is left out to its paths.
     """
 
     def __init__(self):
         self.beside = []
         self.others = collections.defaultdict(list)
         self.left_out = collections.defaultdict(list)
+
+
+_NESTED = _Kind('folders inside of a class folder, with all that is in them')
+_NO_FILES = _Kind('links to nothing, or other things that are no files')
 
 
 def photo_names(image_dir, extensions):
@@ -89,40 +101,39 @@ def _names_in(folder, extensions, seen):
     names = []
     for entry in _visible(folder):
         if os.path.isdir(entry.path):
-            seen.left_out['folders inside of a class folder, with all that is in them'].append(
-                entry.path
-            )
+            seen.left_out[_NESTED].append(entry.path)
         elif extensions_lib.rank(entry.name, extensions) is None:
             extension = extensions_lib.of_file(entry.name).lower()
             seen.others[extension].append(entry.path)
         elif os.path.isfile(entry.path):
             names.append(entry.name)
         else:
-            seen.left_out['links to nothing, or other things that are no files'].append(entry.path)
+            seen.left_out[_NO_FILES].append(entry.path)
     if not names:
         wanted = extensions_lib.listed(extensions)
-        seen.left_out['folders without photos that end in ' + wanted].append(folder)
+        seen.left_out[_Kind('folders without photos that end in ' + wanted)].append(folder)
     return sorted(names, key=lambda name: (extensions_lib.rank(name, extensions), name))
 
 
 def _warn(extensions, seen):
     """Warns of what is left out, in one line for each kind."""
-    left_out = collections.defaultdict(
-        list, {(key, ''): seen.left_out[key] for key in seen.left_out}
-    )
-    left_out['photos that are in no class folder', ''] = seen.beside
+    left_out = collections.defaultdict(list, seen.left_out)
+    left_out[_Kind('photos that are in no class folder')] = seen.beside
     for extension, paths in seen.others.items():
         if extension in extensions_lib.DECODED:
             flag = extensions_lib.flag_for(extensions, [extension])
-            kind = 'files that end in .' + extension, '; %s takes them' % flag
+            kind = _Kind('files that end in .' + extension, '; %s takes them' % flag)
         elif extension in extensions_lib.FOREIGN:
-            kind = extension.upper() + ' files', '; ' + extensions_lib.how_to_convert(extension)
+            how = extensions_lib.how_to_convert(extension)
+            kind = _Kind(extension.upper() + ' files', '; ' + how)
         else:
-            kind = 'files that do not end in ' + extensions_lib.listed(extensions), ''
+            kind = _Kind('files that do not end in ' + extensions_lib.listed(extensions))
         left_out[kind] += paths
-    for (what, advice), paths in sorted(left_out.items()):
+    for kind, paths in sorted(left_out.items()):
         if paths:
-            _LOG.warning('left out: %s (%d), such as %s%s', what, len(paths), min(paths), advice)
+            _LOG.warning(
+                'left out: %s (%d), such as %s%s', kind.what, len(paths), min(paths), kind.advice
+            )
 
 
 def _advice(image_dir, extensions, seen):

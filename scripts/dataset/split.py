@@ -4,6 +4,8 @@ import hashlib
 import posixpath
 import typing
 
+from scripts.common.errors import UserError
+
 TRAINING = 'training'
 TESTING = 'testing'
 VALIDATION = 'validation'
@@ -49,3 +51,12 @@ class Split(typing.NamedTuple):
         if percentage < self.validation_percentage + self.testing_percentage:
             return TESTING
         return TRAINING
+
+
+def check(split):
+    """Raises UserError if the percentages of a `Split` are more than 100 together."""
+    if split.testing_percentage + split.validation_percentage > 100:
+        raise UserError(
+            '--testing_percentage=%g and --validation_percentage=%g are more than 100 together: '
+            'expected at most 100' % (split.testing_percentage, split.validation_percentage)
+        )

@@ -20,12 +20,12 @@ class _Axes(typing.NamedTuple):
     y_high: float
 
     def x(self, value):
-        share = (value - self.x_low) / (self.x_high - self.x_low)
-        return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
+        fraction = (value - self.x_low) / (self.x_high - self.x_low)
+        return _LEFT + fraction * (WIDTH - _LEFT - _RIGHT)
 
     def y(self, value):
-        share = (value - self.y_low) / (self.y_high - self.y_low)
-        return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
+        fraction = (value - self.y_low) / (self.y_high - self.y_low)
+        return HEIGHT - _BOTTOM - fraction * (HEIGHT - _TOP - _BOTTOM)
 
 
 def reliability(calibration):
@@ -76,31 +76,31 @@ def confidence_histogram(calibration):
     return _svg(title, _grid(axes, _percent, _number) + drawn, 'score of the best label')
 
 
-def learning_curves(title, curves, is_share):
+def learning_curves(title, curves, is_fraction):
     """Returns smoothed lines over faint raw ones, one of each for a run.
 
     Args:
       title: str, for those who do not see the chart.
       curves: non-empty list of `curves.Curve`.
-      is_share: whether the values run from 0 to 1 and are shown as percent.
+      is_fraction: whether the values run from 0 to 1 and are shown as percent.
     """
     values = np.concatenate([curve.values for curve in curves])
     values = values[np.isfinite(values)]
-    highest = 1 if is_share else _ticks(0, max(values.max(initial=0), 1e-6))[-1]
-    lowest = 0.5 if is_share and values.min(initial=1) > 0.5 else 0
+    highest = 1 if is_fraction else _ticks(0, max(values.max(initial=0), 1e-6))[-1]
+    lowest = 0.5 if is_fraction and values.min(initial=1) > 0.5 else 0
     axes = _Axes(0, max([1] + [curve.steps[-1] for curve in curves]), lowest, highest)
     raw = [_polyline(axes, 'raw ' + curve.run, curve.steps, curve.values) for curve in curves]
     smooth = [_polyline(axes, curve.run, curve.steps, _smoothed(curve.values)) for curve in curves]
-    y_text = _percent if is_share else _number
+    y_text = _percent if is_fraction else _number
     return _svg(title, _grid(axes, _number, y_text) + raw + smooth, 'training step')
 
 
 def _smoothed(values):
-    """Returns the mean of each value and its neighbours, a twentieth of all of them."""
-    reach = len(values) // 40
-    if not reach:
+    """Returns the moving average over a twentieth of all values."""
+    half = len(values) // 40
+    if not half:
         return values
-    window = np.ones(2 * reach + 1)
+    window = np.ones(2 * half + 1)
     return np.convolve(values, window, 'same') / np.convolve(np.ones(len(values)), window, 'same')
 
 

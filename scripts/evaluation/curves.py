@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf import message
 
-from scripts.common import files
+from scripts.common import encodings
 from scripts.common.errors import UserError
 from scripts.training import summaries
 
@@ -56,7 +56,7 @@ def event_files(summaries_dir):
 def read(summaries_dir):
     """Returns the `Curves` of a training.
 
-    A damaged end of an event file, which a stopped training may leave, is a warning.
+    A corrupt end of an event file, which a stopped training may leave, is a warning.
 
     Args:
       summaries_dir: the folder that holds train/ and validation/.
@@ -79,9 +79,9 @@ def read(summaries_dir):
 
 def _read_file(path, points):
     """Adds step and value of each point; of one step the last one counts, as in a resumed run."""
-    count, is_whole = summaries.count_records(path)
-    problem = None if is_whole else 'its last record is cut'
-    events = tf.train.summary_iterator(files.for_tensorflow(path))
+    count, is_complete = summaries.count_records(path)
+    problem = None if is_complete else 'its last record is incomplete'
+    events = tf.train.summary_iterator(encodings.for_tensorflow(path))
     try:
         for event in itertools.islice(events, count):
             for value in event.summary.value:
@@ -92,4 +92,4 @@ def _read_file(path, points):
     except message.DecodeError:
         problem = 'a record holds no event'
     if problem:
-        _LOG.warning('%s is damaged, the curves end there: %s', path, problem)
+        _LOG.warning('%s is corrupt; the curves end there: %s', path, problem)

@@ -27,9 +27,9 @@ class Evaluation(typing.NamedTuple):
     """What a graph says of photos.
 
     labels: str, in the order of the scores.
-    photos: `Photo`, those that can be read; a label_index counts in `labels`.
+    photos: `Photo`, the readable ones; a label_index counts in `labels`.
     scores: float32 `[photos, labels]`.
-    unreadable: how many more photos there were that cannot be read.
+    unreadable: how many photos were left out, since they are unreadable.
     exif_rotation: as in `settings.PixelSpec`: what the graph saw.
     """
 
@@ -45,14 +45,14 @@ class Evaluation(typing.NamedTuple):
         return np.array([photo.label_index for photo in self.photos], np.int64)
 
     @property
-    def given(self):
-        """int64 `[photos]`, the index of each one's best label."""
+    def predicted(self):
+        """int64 `[photos]`, the index of each one's predicted label."""
         return self.scores.argmax(axis=1)
 
     @property
     def confusion(self):
-        """int64 `[labels, labels]`, photos by true and given label."""
-        return metrics.confusion_of(self.truth, self.given, len(self.labels))
+        """int64 `[labels, labels]`, photos by true and predicted label."""
+        return metrics.confusion_of(self.truth, self.predicted, len(self.labels))
 
 
 def evaluate(graph_def, graph_input, output_name, labels, photos):
@@ -66,11 +66,11 @@ def evaluate(graph_def, graph_input, output_name, labels, photos):
       photos: non-empty list of `Photo`, each label_index counting in `labels`.
 
     Returns:
-      The `Evaluation`. Photos that cannot be read are left out, each with a warning.
+      The `Evaluation`. Unreadable photos are left out, each with a warning.
 
     Raises:
       UserError: the graph does not run, its scores are not numbers or not as many as there are
-        labels, or no photo can be read.
+        labels, or all photos are unreadable.
     """
     scores = np.empty((len(photos), len(labels)), np.float32)
     readable = np.empty(len(photos), np.bool_)
@@ -83,10 +83,10 @@ def evaluate(graph_def, graph_input, output_name, labels, photos):
             scores[group], readable[group] = values, is_readable
             progress.advance(len(values))
     if not readable.any():
-        raise UserError('none of the %d photos can be read: nothing to evaluate on' % len(photos))
+        raise UserError('all %d photos are unreadable: nothing to evaluate on' % len(photos))
     unreadable = int((~readable).sum())
     if unreadable:
-        _LOG.warning('%d of %d photos cannot be read and are left out', unreadable, len(photos))
+        _LOG.warning('%d of %d photos are unreadable and left out', unreadable, len(photos))
     _check_scores(scores[readable], output_name)
     kept = [photo for photo, keep in zip(photos, readable) if keep]
     return Evaluation(

@@ -2,22 +2,22 @@
 
 Everywhere: `scores` is float `[photos, labels]`, each row one photo's probabilities; `truth` is
 int `[photos]`, the index of each photo's true label; `confusion` is int64 `[labels, labels]`,
-photos by true label (row) and given label (column).
+photos by true label (row) and predicted label (column).
 """
 
 import typing
 
 import numpy as np
 
-# A probability of 0 for the true label would make the whole cross entropy infinite.
+# A probability of 0 for the true label would make the mean cross entropy infinite.
 LEAST_PROBABILITY = 1e-7
 
 
 class ClassMetrics(typing.NamedTuple):
     """float64 `[labels]` each, NaN where undefined, and int64 `[labels]` photos.
 
-    precision: of the photos that got a label, the share that it is true for.
-    recall: of the photos that a label is true for, the share that got it.
+    precision: the fraction of the photos with a predicted label for which it is true.
+    recall: the fraction of the photos with a true label for which it is predicted.
     f1: the harmonic mean of the two.
     """
 
@@ -28,7 +28,7 @@ class ClassMetrics(typing.NamedTuple):
 
 
 class Calibration(typing.NamedTuple):
-    """How far confidence, the best label's score, can be taken at its word.
+    """How close confidence, the score of the predicted label, is to accuracy.
 
     edges: float64 `[bins + 1]`, from 0 to 1.
     right, wrong: int64 `[bins]`, the photos whose confidence falls into each bin.
@@ -45,21 +45,21 @@ class Calibration(typing.NamedTuple):
 
     @property
     def accuracy(self):
-        """float64 `[bins]`, the share that is right in each bin, NaN in an empty one."""
-        return _share(self.right, self.right + self.wrong)
+        """float64 `[bins]`, the fraction that is right in each bin, NaN in an empty one."""
+        return _ratio(self.right, self.right + self.wrong)
 
 
-class MixedUp(typing.NamedTuple):
-    """A label that was taken for another: both indices, how many photos, and their share."""
+class Confusion(typing.NamedTuple):
+    """A label that was predicted for another: both indices, and how many of the latter's photos."""
 
     true: int
-    given: int
+    predicted: int
     photos: int
-    share: float
+    fraction: float
 
 
 def accuracy(confusion):
-    """Returns the share of photos, 0 to 1, that got their true label."""
+    """Returns the fraction of photos, 0 to 1, whose predicted label is the true one."""
     return np.trace(confusion) / confusion.sum()
 
 
@@ -69,24 +69,28 @@ def cross_entropy(scores, truth):
     return -np.log(np.clip(probabilities, LEAST_PROBABILITY, 1)).mean()
 
 
-def confusion_of(truth, given, label_count):
-    """Returns the confusion matrix; `given` is int `[photos]`, the labels that photos got."""
-    cells = np.bincount(truth * label_count + given, minlength=label_count**2)
+def confusion_of(truth, predicted, label_count):
+    """Returns the confusion matrix; `predicted` is int `[photos]`, the predicted labels."""
+    cells = np.bincount(truth * label_count + predicted, minlength=label_count**2)
     return cells.reshape(label_count, label_count)
 
 
 def per_class(confusion):
     """Returns the `ClassMetrics`."""
-    right, photos, given = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    right, photos, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return ClassMetrics(
-        _share(right, given), _share(right, photos), _share(2 * right, given + photos), photos
+        _ratio(right, predicted),
+        _ratio(right, photos),
+        _ratio(2 * right, predicted + photos),
+        photos,
     )
 
 
 def macro_average(classes):
     """Returns the mean precision, recall and F1 of the classes that have photos.
 
-    A class that no photo got has no precision; it counts as 0, since none of its photos was found.
+    A class that is never predicted has no precision; it counts as 0, since none of its photos was
+    found.
     """
     present = classes.photos > 0
     return tuple(
@@ -118,40 +122,41 @@ def calibration(scores, truth, bins=10):
         np.linspace(0, 1, bins + 1),
         right,
         counts - right,
-        _share(sums, counts),
+        _ratio(sums, counts),
         np.abs(right - sums).sum() / len(truth),
     )
 
 
-def most_mixed_up(confusion, limit):
-    """Returns up to `limit` `MixedUp`, those with the most photos first."""
-    mistakes = confusion - np.diag(np.diag(confusion))
-    order = np.argsort(-mistakes, axis=None, kind='stable')[:limit]
+def top_confusions(confusion, limit):
+    """Returns up to `limit` `Confusion`s, those with the most photos first."""
+    errors = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-errors, axis=None, kind='stable')[:limit]
     found = []
-    for true, given in zip(*np.unravel_index(order, confusion.shape)):
-        photos = mistakes[true, given]
+    for true, predicted in zip(*np.unravel_index(order, confusion.shape)):
+        photos = errors[true, predicted]
         if photos:
-            found.append(MixedUp(true, given, photos, photos / confusion[true].sum()))
+            found.append(Confusion(true, predicted, photos, photos / confusion[true].sum()))
     return found
 
 
 def hardest_labels(confusion, limit):
-    """Returns the indices, ascending, of the up to `limit` labels with a part in most mistakes."""
-    mistakes = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
-    return np.sort(np.argsort(-mistakes, kind='stable')[:limit])
+    """Returns the indices, ascending, of the up to `limit` labels with a part in most errors."""
+    errors = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
+    return np.sort(np.argsort(-errors, kind='stable')[:limit])
 
 
-def worst_mistakes(scores, truth, limit):
-    """Returns the rows of up to `limit` photos with a wrong label, the highest score of one first.
+def top_losses(scores, truth, limit):
+    """Returns the rows of up to `limit` misclassified photos, the highest loss first.
 
-    Of equal ones, the lower score of the true label comes first.
+    A photo's loss is its cross entropy: the lower the score of its true label, the higher the
+    loss. Of equal ones, the higher score of the predicted label comes first.
     """
     predicted = scores.argmax(axis=1)
     rows = np.flatnonzero(predicted != truth)
-    order = np.lexsort((scores[rows, truth[rows]], -scores[rows, predicted[rows]]))
+    order = np.lexsort((-scores[rows, predicted[rows]], scores[rows, truth[rows]]))
     return rows[order][:limit]
 
 
-def _share(part, whole):
+def _ratio(part, whole):
     """Returns part / whole, NaN where the whole is 0."""
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole != 0)

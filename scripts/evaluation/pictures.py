@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scripts.evaluation import metrics, thumbnails
 
 MATRIX_LABELS = 40
-MISTAKES = 24
+TOP_LOSSES = 24
 
 _CELL = 36  # Pixels; as wide as a count of five digits.
 _GAP = 6
@@ -17,9 +17,9 @@ _RIGHT, _WRONG = (37, 99, 235), (217, 93, 20)
 
 
 def confusion_matrix(evaluation):
-    """Draws the confusion matrix: true label by row, given label by column.
+    """Draws the confusion matrix: true label by row, predicted label by column.
 
-    A cell's colour is its share of the row: blue where right, orange where wrong.
+    A cell's colour shows its fraction of the row: blue where right, orange where wrong.
 
     Args:
       evaluation: an `Evaluation`.
@@ -40,21 +40,21 @@ def confusion_matrix(evaluation):
         image.paste(upright, (start + (_CELL - upright.width) // 2, margin - _GAP - upright.height))
         row = confusion[index]
         for column, other in enumerate(shown):
-            share = row[other] / max(row.sum(), 1)
-            cell = _cell(row[other], share, _RIGHT if index == other else _WRONG)
+            fraction = row[other] / max(row.sum(), 1)
+            cell = _cell(row[other], fraction, _RIGHT if index == other else _WRONG)
             image.paste(cell, (margin + column * _CELL, start))
     return image.resize((side * _SCALE, side * _SCALE), Image.NEAREST)
 
 
-def worst_mistakes(evaluation):
-    """Draws the photos with the most confident wrong labels, as the page of the report does.
+def top_losses(evaluation):
+    """Draws the misclassified photos with the highest losses, as the report shows them.
 
     Each has the score of its predicted label, in orange, and of its true one, in blue.
 
     Returns:
-      An RGB Pillow image, or None where there is no mistake.
+      An RGB Pillow image, or None where no photo is misclassified.
     """
-    rows = metrics.worst_mistakes(evaluation.scores, evaluation.truth, MISTAKES)
+    rows = metrics.top_losses(evaluation.scores, evaluation.truth, TOP_LOSSES)
     if not len(rows):
         return None
     width, height = thumbnails.SIZE + _GAP, thumbnails.SIZE + 2 * _LINE + 2 * _GAP
@@ -82,11 +82,11 @@ def _caption(evaluation, row):
     ]
 
 
-def _cell(count, share, colour):
-    shade = tuple(int(faint + (full - faint) * share) for faint, full in zip(_FAINT, colour))
+def _cell(count, fraction, colour):
+    shade = tuple(int(faint + (full - faint) * fraction) for faint, full in zip(_FAINT, colour))
     cell = Image.new('RGB', (_CELL - 1, _CELL - 1), shade)
     if count:
-        text = _text(str(count), _PAPER if share > 0.5 else _INK, shade)
+        text = _text(str(count), _PAPER if fraction > 0.5 else _INK, shade)
         cell.paste(text, ((cell.width - text.width) // 2, (cell.height - text.height) // 2))
     return cell
 

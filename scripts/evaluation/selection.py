@@ -2,8 +2,8 @@
 
 import collections
 
-from scripts.common.command import printable
 from scripts.common.errors import UserError
+from scripts.common.printing import printable
 from scripts.dataset import labels as labels_lib
 
 ALL = 'all'

@@ -8,7 +8,7 @@ from scripts.training.event_writer import EventWriter
 
 
 def write(evaluation, folder, step=0):
-    """Writes the confusion matrix and the worst mistakes as image summaries.
+    """Writes the confusion matrix and the top losses as image summaries.
 
     Args:
       evaluation: an `Evaluation`.
@@ -20,7 +20,7 @@ def write(evaluation, folder, step=0):
     """
     drawn = {
         'confusion_matrix': pictures.confusion_matrix(evaluation),
-        'worst_mistakes': pictures.worst_mistakes(evaluation),
+        'worst_mistakes': pictures.top_losses(evaluation),
     }
     summary = tf.Summary()
     for tag, image in drawn.items():
@@ -51,4 +51,4 @@ def write_graph(graph_def, folder):
     with graph.as_default():
         import_graph(graph_def)
     with EventWriter(folder) as writer:
-        writer.add_graph(graph)
+        writer.add_graph(graph.as_graph_def(add_shapes=True))

@@ -5,7 +5,7 @@ import typing
 import numpy as np
 
 from scripts.common import intervals
-from scripts.common.command import printable
+from scripts.common.printing import printable
 from scripts.evaluation import metrics
 
 MATRIX_LABELS = 30  # As many columns as fit on a wide terminal.
@@ -53,13 +53,13 @@ def comparison(compared):
     """Returns the lines of a table of `Compared` graphs; labels agree with the first one's."""
     rows = [['graph', 'accuracy', 'cross entropy', 'same label', 'bytes', 'ms a photo']]
     for each in compared:
-        given = each.evaluation.given
+        predicted = each.evaluation.predicted
         rows.append(
             [
                 each.name,
                 '%.1f%%' % (100 * metrics.accuracy(each.evaluation.confusion)),
                 '%.4f' % metrics.cross_entropy(each.evaluation.scores, each.evaluation.truth),
-                '%.1f%%' % (100 * (given == compared[0].evaluation.given).mean()),
+                '%.1f%%' % (100 * (predicted == compared[0].evaluation.predicted).mean()),
                 f'{each.byte_count:,}',
                 '%.1f' % each.milliseconds,
             ]
@@ -106,9 +106,9 @@ def _decimals(*values):
 def _matrix_lines(labels, confusion):
     """Returns the confusion matrix; its columns are numbers, since labels may be long."""
     shown = metrics.hardest_labels(confusion, MATRIX_LABELS)
-    head = 'True label by row, given label by column'
+    head = 'True label by row, predicted label by column'
     if len(shown) < len(labels):
-        head += ', of the %d labels with the most mistakes' % len(shown)
+        head += ', of the %d labels with the most errors' % len(shown)
     rows = [[''] + ['[%d]' % (index + 1) for index in shown]]
     for index in shown:
         counts = ['.' if count == 0 else str(count) for count in confusion[index, shown]]

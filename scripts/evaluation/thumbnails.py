@@ -5,7 +5,7 @@ import logging
 
 from PIL import Image
 
-from scripts.images import bad_images, exif
+from scripts.images import exif, formats
 from scripts.images.settings import APPLY, IGNORE
 
 SIZE = 160  # Pixels, the longer side.
@@ -35,7 +35,7 @@ def load(path, exif_rotation=IGNORE):
     """
     try:
         with open(path, 'rb') as file:
-            data = bad_images.without_metadata(file.read())
+            data = formats.without_metadata(file.read())
         with Image.open(io.BytesIO(data)) as image:
             image.draft('RGB', (2 * SIZE, 2 * SIZE))  # A JPEG is decoded no larger than needed.
             small = image.convert('RGB')

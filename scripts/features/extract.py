@@ -1,20 +1,16 @@
 """Running a pretrained network over photos."""
 
 import functools
-import itertools
 import logging
-import os
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.common import files
+from scripts.common import limits
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.features.cache import Cache
-from scripts.graphs import versions
-from scripts.graphs.session import open_session
-from scripts.images import bad_images, distort, runner
+from scripts.images import bad_images, runner
 from scripts.networks import backbone as backbone_lib
 
 _LOG = logging.getLogger(__name__)
@@ -95,7 +91,7 @@ def _compute_missing(compute_batches, cache, paths):
 
 def _check_space(cache, what):
     missing, folder = (~cache.found).sum(), cache.place.folder
-    needed, free = missing * cache.bytes_a_photo, files.free_bytes(folder)
+    needed, free = missing * cache.bytes_a_photo, limits.free_bytes(folder)
     if needed > free:
         raise UserError(
             '%d %s need about %d MB in %s, and %d MB are free: make room or choose another '
@@ -123,57 +119,3 @@ def _compute(pretrained, policy, paths, groups):
     results = runner.run(spec, build, [paths[group] for group in groups], policy)
     for group, (values, readable) in zip(groups, results):
         yield group, values, readable
-
-
-class DistortedStream:
-    """An endless stream of bottlenecks of photos that are distorted anew each time.
-
-    Used as a context manager.
-
-    Args:
-      pretrained: a `Backbone`.
-      distortions: `Distortions`.
-      choices: an endless iterator of (path, float32 `[DRAWS]`): a photo and its random numbers.
-    """
-
-    def __init__(self, pretrained, distortions, choices):
-        spec = pretrained.network.pixels
-        graph = tf.Graph()
-        with graph.as_default():
-            elements = tf.data.Dataset.from_generator(
-                lambda: ((os.fsencode(path), draw) for path, draw in choices),
-                (tf.string, tf.float32),
-                ([], [distort.DRAWS]),
-            )
-            dataset = runner.batches(
-                elements, lambda path, draw: distort.load(path, draw, distortions, spec)
-            )
-            next_tensor = tf.data.make_one_shot_iterator(dataset).get_next()
-            pixels_tensor = tf.placeholder(tf.float32, [None, spec.height, spec.width, 3])
-            bottleneck_tensor = backbone_lib.import_into_graph(pretrained, pixels_tensor)
-        self._session = session = open_session(graph)
-        self._batches = runner.overlapped(
-            lambda pixels: session.run(bottleneck_tensor, {pixels_tensor: pixels}),
-            (session.run(next_tensor) for _ in itertools.count()),
-        )
-        self._ready = np.empty((0, pretrained.network.bottleneck_length), np.float32)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._batches.close()
-        self._session.close()
-
-    def take(self, count):
-        """Returns the next `count` bottlenecks, float32 `[count, bottleneck_length]`."""
-        while len(self._ready) < count:
-            try:
-                self._ready = np.concatenate([self._ready, next(self._batches)])
-            except tf.errors.OpError as error:  # All of them were readable before the first step.
-                raise UserError(
-                    'a training photo cannot be read any more: %s; start again, and it is left out'
-                    % versions.what_failed(error)
-                )
-        taken, self._ready = self._ready[:count], self._ready[count:]
-        return taken

@@ -37,5 +37,3 @@ class Features:
         if (rows == _NONE).any():
             raise IndexError('an unreadable photo has no features')
         return self._values[rows].astype(np.float32, copy=False)
-
-    __getitem__ = take

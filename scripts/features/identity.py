@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from scripts.common import files
+from scripts.common import encodings
 from scripts.common.errors import UserError
 from scripts.features import store
 
@@ -87,7 +87,7 @@ def _words(data, count):
 
 
 def _name_of(photo):
-    name = files.as_utf8('%s/%s' % (photo.folder, photo.file_name))
+    name = encodings.as_utf8('%s/%s' % (photo.folder, photo.file_name))
     encoded = name.encode('utf-8', 'surrogateescape')
     return hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
 

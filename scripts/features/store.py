@@ -31,7 +31,7 @@ import zlib
 
 import numpy as np
 
-from scripts.common import files
+from scripts.common import appending, files
 from scripts.common.errors import UserError
 
 PHOTO_FIELDS = ['photo_bytes', 'photo_mtime_ns', 'photo_ctime_ns', 'photo_inode']
@@ -142,7 +142,7 @@ class Store(typing.NamedTuple):
     def _locked(self):
         """Gives the file, to append to, while nobody else writes to it."""
         try:
-            with files.open_locked(self.path) as file:
+            with appending.open_locked(self.path) as file:
                 yield file
         except OSError as error:
             raise UserError('cannot write %s: %s' % (self.path, error.strerror or error))

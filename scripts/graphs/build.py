@@ -119,8 +119,8 @@ class NewGraph:
         return scope
 
 
-def port(tensor_name):
-    """Returns the output number in a tensor name: 1 for `Split:1`, 0 for `Split`."""
+def output_index(tensor_name):
+    """Returns which output of its node a tensor name means: 1 for `Split:1`, 0 for `Split`."""
     return int(tensor_name.split(':')[1]) if ':' in tensor_name else 0
 
 
@@ -129,11 +129,14 @@ def scope_of(tensor_name):
     return tensor_name.replace(':', '_')
 
 
-def reach(graph_def, names):
-    """Returns the NodeDefs that the nodes `names` need, in an order where inputs come first.
+def subgraph(graph_def, names):
+    """Returns a GraphDef of the nodes that the nodes `names` need, in topological order.
+
+    Not tf.graph_util.extract_sub_graph: it keeps the file's order, takes time quadratic in the
+    inputs (110 s for a million, where this takes 1 s) and ends in a KeyError on some `_class`es.
 
     Args:
-      graph_def: a GraphDef without loops.
+      graph_def: a GraphDef; where it has loops, their nodes come in any order.
       names: list of node names.
     """
     nodes = search.nodes_by_name(graph_def)
@@ -147,10 +150,10 @@ def reach(graph_def, names):
             done.add(name)
             waiting.append((name, True))
             waiting.extend((search.node_name(each), False) for each in reversed(nodes[name].input))
-    return ordered
+    return graph(ordered, graph_def)
 
 
-def redirect(nodes, targets):
+def rewire(nodes, targets):
     """Returns copies of `nodes` in which inputs are replaced.
 
     Args:

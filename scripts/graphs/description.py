@@ -11,7 +11,7 @@ import logging
 import math
 import typing
 
-from scripts.common import files
+from scripts.common import untrusted
 
 _LOG = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def _to_json(description):
 
 def _from_json(data):
     """Returns the `Description`; raises ValueError, TypeError or KeyError where it is none."""
-    value = files.from_json(data.decode('ascii'))
+    value = untrusted.from_json(data.decode('ascii'))
     if value['version'] != _VERSION:
         raise ValueError('version %r' % value['version'])
     return _read(Description, value)

@@ -55,7 +55,7 @@ def feed_floats(graph_def, name, takes_bytes):
             % (name, dtype.name)
         )
     others = [each for each in graph_def.node if each.name != name]
-    for each in build.redirect(others, {name: eight}):
+    for each in build.rewire(others, {name: eight}):
         new.keep(each)
     return new.graph_def()
 

@@ -2,7 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from scripts.graphs import search
+from scripts.graphs import build, search
 
 
 def cut_at(graph_def, name, shape):
@@ -18,16 +18,12 @@ def cut_at(graph_def, name, shape):
     """
     if search.nodes_by_name(graph_def)[name].op == 'Placeholder':
         return graph_def
-    needed = _without_ancestors(graph_def, name)
-    result = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    for node in graph_def.node:
-        if node.name == name:
-            placeholder = result.node.add(name=name, op='Placeholder')
-            placeholder.attr['dtype'].type = tf.float32.as_datatype_enum
-            placeholder.attr['shape'].shape.CopyFrom(tf.TensorShape(shape).as_proto())
-        elif node.name in needed:
-            result.node.add().CopyFrom(node)
-    return result
+    placeholder = build.node('Placeholder', name, [], dtype=tf.float32)
+    placeholder.attr['shape'].shape.CopyFrom(tf.TensorShape(shape).as_proto())
+    nodes = [placeholder if node.name == name else node for node in graph_def.node]
+    needed = build.subgraph(build.graph(nodes, graph_def), search.outputs(graph_def))
+    names = search.nodes_by_name(needed)
+    return build.graph([node for node in nodes if node.name in names], graph_def)
 
 
 def allow_any_batch(graph_def, input_name):
@@ -65,17 +61,3 @@ def _free_first_dimension(node):
         freed = shape.copy()
         freed[0] = -1
         node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(freed))
-
-
-def _without_ancestors(graph_def, name):
-    """Returns the names of the nodes that some output needs when `name` is fed from outside."""
-    nodes = search.nodes_by_name(graph_def)
-    needed, waiting = set(), [each for each in search.outputs(graph_def)]
-    while waiting:
-        current = waiting.pop()
-        if current in needed:
-            continue
-        needed.add(current)
-        if current != name:
-            waiting.extend(search.node_name(each) for each in nodes[current].input)
-    return needed

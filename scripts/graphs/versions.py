@@ -1,5 +1,7 @@
 """The one place that knows of more than one TensorFlow: 1.15, and 2 through its `compat.v1`.
 
+It is also the only one that uses what TensorFlow does not export, and lists it in PRIVATE.
+
 Importing `scripts.graphs` makes TensorFlow 2 what 1.15 is by default, with graphs, sessions and
 variables of the old kind: what the names of nodes, and checkpoints, were made of.
 """
@@ -8,6 +10,29 @@ import functools
 import re
 
 import tensorflow.compat.v1 as tf
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.lite.python.convert import ConverterError  # noqa: F401  # For `export`.
+
+# What is used of TensorFlow that it does not export, and why what it exports was not enough.
+PRIVATE = {
+    'tensorflow.core.protobuf.config_pb2': 'CallableOptions, the argument of the next one',
+    '_make_callable_from_options': (
+        'Session.run, and Session.make_callable where something is fed, look up what is fed and '
+        'fetched again in each call: a quarter of a small training step'
+    ),
+    'tensorflow.core.protobuf.saved_model_pb2': (
+        'the SavedModel message; saved_model.Builder writes it in place, not under a temporary '
+        'name, and in another order each time'
+    ),
+    'tensorflow.lite.python.convert.ConverterError': (
+        'tf.lite exports the converter and not the error that it raises; to catch every Exception '
+        'would hide bugs'
+    ),
+    '_get_op_def': '1.15 exports nothing that gives an OpDef; 2 has Graph.op_def_for_type',
+}
+
+CallableOptions = config_pb2.CallableOptions
+SavedModel = saved_model_pb2.SavedModel
 
 # What TensorFlow 2 says before what is wrong: at which nodes, where in Python they were made, and
 # in which step of a data set.
@@ -41,6 +66,20 @@ def op_def(name):
 def _op_def_finder():
     graph = tf.Graph()
     return getattr(graph, 'op_def_for_type', None) or graph._get_op_def
+
+
+def make_callable(session, options):
+    """Returns a function that runs a step of a session, whose tensors are looked up only once.
+
+    Args:
+      session: a Session.
+      options: its `CallableOptions`: names of what is fed, fetched and run.
+
+    Returns:
+      A function that takes an array for each tensor that is fed, and returns the list of arrays
+      fetched.
+    """
+    return session._make_callable_from_options(options)
 
 
 def what_failed(error):

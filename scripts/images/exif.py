@@ -29,7 +29,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def orientation(path):
-    """Returns what `read_orientation` does of the photo at a path; UPRIGHT if it cannot be read."""
+    """Returns what `read_orientation` does of the photo at a path; UPRIGHT of an unreadable one."""
     try:
         with open(path, 'rb') as file:
             return read_orientation(file)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.images import bad_images, rotation
+from scripts.images import formats, rotation
 from scripts.images.settings import APPLY, IGNORE
 
 _GIF = b'GIF8'
@@ -49,7 +49,7 @@ def read(path_tensor):
     contents_tensor = tf.read_file(path_tensor)
     contents_tensor = tf.cond(
         _starts_with(contents_tensor, _GIF),
-        lambda: tf.numpy_function(bad_images.first_frame, [contents_tensor], tf.string),
+        lambda: tf.numpy_function(formats.first_frame, [contents_tensor], tf.string),
         lambda: contents_tensor,
     )
     contents_tensor.set_shape([])
@@ -84,7 +84,7 @@ def _decode_png(contents_tensor):
     )
     pixels_tensor = tf.reduce_prod(tf.cast(size_tensor, tf.int64))
     with tf.control_dependencies(
-        [tf.Assert(pixels_tensor <= bad_images.MOST_PIXELS, ['PNG too large', size_tensor])]
+        [tf.Assert(pixels_tensor <= formats.MOST_PIXELS, ['PNG too large', size_tensor])]
     ):
         return tf.image.decode_png(contents_tensor, channels=3)
 

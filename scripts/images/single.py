@@ -1,13 +1,8 @@
 """One photo as pixels, for programs that run graphs by themselves."""
 
 import functools
-import os
 
-import tensorflow.compat.v1 as tf
-
-from scripts.common.errors import UserError
-from scripts.graphs.session import open_session
-from scripts.images import bad_images, pixels
+from scripts.images import bad_images, runner
 
 
 def load(path, spec):
@@ -18,26 +13,13 @@ def load(path, spec):
       spec: a `settings.PixelSpec`.
 
     Raises:
-      UserError: the photo cannot be read.
+      UserError: the photo is unreadable.
     """
-    try:
-        image = _reader(spec)(os.fsencode(path))
-        wrong = bad_images.hole_in(path)
-    except tf.errors.OpError:
-        wrong = bad_images.why_unreadable(path)
-    if wrong is not None:
-        raise UserError('the photo %s cannot be read: it %s' % (path, wrong))
-    return image
+    ((pixels, _),) = _reader(spec).run([[path]], bad_images.ONLY)
+    return pixels
 
 
 @functools.lru_cache(maxsize=4)
 def _reader(spec):
-    """Returns a function from a path, in bytes, to pixels; making it takes longer than most photos.
-
-    It may be called by several threads.
-    """
-    with tf.Graph().as_default() as graph:
-        path_tensor = tf.placeholder(tf.string, [])
-        pixels_tensor = pixels.load(path_tensor, spec)[tf.newaxis]
-    session = open_session(graph)
-    return lambda path: session.run(pixels_tensor, {path_tensor: path})
+    """Returns a `Runner` that gives pixels; making it takes longer than most photos."""
+    return runner.Runner(spec)

@@ -5,8 +5,8 @@ import io
 import json
 import typing
 
-from scripts.common import files
-from scripts.common.command import printable
+from scripts.common import encodings
+from scripts.common.printing import printable
 
 TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
 
@@ -14,7 +14,7 @@ TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
 class Labelled(typing.NamedTuple):
     """One photo's path and its best labels, (label, score) with the best one first.
 
-    best is None where the photo cannot be read.
+    best is None if the photo is unreadable.
     """
 
     path: str
@@ -39,7 +39,7 @@ def render(photos, output_format):
     """Returns the text that lists `Labelled` photos in one of FORMATS.
 
     CSV has the columns image, rank (from 1 on), label and score, and no rows for photos that
-    cannot be read; JSON is a list of objects with image and labels, or image and error.
+    are unreadable; JSON is a list of objects with image and labels, or image and error.
     """
     if output_format == CSV:
         return _as_csv(photos)
@@ -64,6 +64,6 @@ def _as_csv(photos):
 
 def _as_object(photo):
     if photo.best is None:
-        return {'image': files.as_utf8(photo.path), 'error': 'cannot be read'}
+        return {'image': encodings.as_utf8(photo.path), 'error': 'cannot be read'}
     labels = [{'label': label, 'score': score} for label, score in photo.best]
-    return {'image': files.as_utf8(photo.path), 'labels': labels}
+    return {'image': encodings.as_utf8(photo.path), 'labels': labels}

@@ -1,7 +1,6 @@
 """Labelling photos with a retrained graph."""
 
 import contextlib
-import os
 import time
 import typing
 
@@ -11,14 +10,13 @@ import tensorflow.compat.v1 as tf
 from scripts.common.errors import UserError
 from scripts.graphs import build, rewrite, search, versions
 from scripts.graphs.importing import import_graph
-from scripts.graphs.session import open_session
-from scripts.images import bad_images, pixels, runner
+from scripts.images import bad_images, runner
 
 _DEFAULT_OUTPUT = 'final_result'
 
 
 class Scores(typing.NamedTuple):
-    """values: float32 `[labels]`. seconds: what the network alone took."""
+    """values: float32 `[labels]`. seconds: from the photo's file to its scores, without loading."""
 
     values: np.ndarray
     seconds: float
@@ -29,7 +27,7 @@ def output_of(graph_def, name=None):
 
     Args:
       graph_def: a GraphDef.
-      name: the node that a person names, or None: `final_result`, or the only output.
+      name: the node that the user names, or None: `final_result`, or the only output.
 
     Raises:
       UserError: there is no such node.
@@ -57,29 +55,19 @@ def score(graph_def, graph_input, output_name, path):
       The `Scores`.
 
     Raises:
-      UserError: the photo cannot be read, or the graph does not run on it.
+      UserError: the photo is unreadable, or the graph does not run on it.
     """
-    if _check_fed_shape(graph_def, graph_input) not in (None, 1):
-        graph_def = rewrite.allow_any_batch(graph_def, graph_input.name)
-    graph = tf.Graph()
-    with graph.as_default():
-        input_tensor, output_tensor = import_graph(
-            graph_def, [graph_input.name + ':0', output_name + ':0']
-        )
-        scores_tensor = _as_scores(output_tensor, output_name)
-        path_tensor = tf.placeholder(tf.string, [])
-        pixels_tensor = pixels.load(path_tensor, graph_input.pixels)[tf.newaxis]
-    with open_session(graph) as session:
-        try:
-            image = session.run(pixels_tensor, {path_tensor: os.fsencode(path)})
-            wrong = bad_images.hole_in(path)
-        except tf.errors.OpError:
-            wrong = bad_images.why_unreadable(path)
-        if wrong is not None:
-            raise UserError('the photo %s cannot be read: it %s' % (path, wrong))
+    declared = _check_fed_shape(graph_def, graph_input)
+    if declared not in (None, 1):
+        graph_def, declared = rewrite.allow_any_batch(graph_def, graph_input.name), None
+
+    def build(pixels_tensor):
+        pixels_tensor.set_shape([declared, None, None, None])
+        return _scores_of(pixels_tensor, graph_def, graph_input, output_name)
+
+    with runner.Runner(graph_input.pixels, build) as photos, runs(graph_input, output_name):
         start = time.time()
-        with runs(graph_input, output_name):
-            values = session.run(scores_tensor, {input_tensor: image})
+        ((values, _),) = photos.run([[path]], bad_images.ONLY)
         seconds = time.time() - start
     _check_shape(values, output_name)
     if len(values) != 1:
@@ -89,10 +77,10 @@ def score(graph_def, graph_input, output_name, path):
 
 
 def score_many(graph_def, graph_input, output_name, paths):
-    """Runs a graph on many photos, in batches, through the same stream as training.
+    """Runs a graph on many photos, in batches, through the same runner as training.
 
-    Where the graph takes ranges of 8-bit values as it runs, each photo is a batch: the values of
-    another one would move its ranges, and so its scores.
+    If the graph has dynamic ranges of 8-bit values, each photo is a batch: the values of another
+    one would change its ranges, and so its scores.
 
     Args:
       graph_def: a frozen GraphDef, which may have been made for one image at a time.
@@ -102,8 +90,8 @@ def score_many(graph_def, graph_input, output_name, paths):
 
     Yields:
       For each batch of photos, in order: its slice of `paths`, the scores, float32
-      `[batch, labels]`, and a bool array `[batch]` that is False for the photos that cannot be
-      read, each of which is a warning.
+      `[batch, labels]`, and a bool array `[batch]` that is False for unreadable photos, each of
+      which is a warning.
 
     Raises:
       UserError: the graph does not run.
@@ -111,8 +99,7 @@ def score_many(graph_def, graph_input, output_name, paths):
 
     def build(pixels_tensor):
         freed = rewrite.allow_any_batch(graph_def, graph_input.name)
-        fed = {graph_input.name + ':0': pixels_tensor}
-        return _as_scores(import_graph(freed, [output_name + ':0'], fed)[0], output_name)
+        return _scores_of(pixels_tensor, freed, graph_input, output_name)
 
     _check_fed_shape(graph_def, graph_input)
     alone = search.ranges_depend_on(graph_def, graph_input.name)
@@ -131,7 +118,7 @@ def score_many(graph_def, graph_input, output_name, paths):
 
 
 def _check_fed_shape(graph_def, graph_input):
-    """Raises UserError where the fed node does not take a batch of such pixels.
+    """Raises UserError if the fed node does not take a batch of such pixels.
 
     Returns:
       How many photos it is declared to take at once, or None.
@@ -150,8 +137,10 @@ def _check_fed_shape(graph_def, graph_input):
     return declared.as_list()[0] if declared.ndims else None
 
 
-def _as_scores(output_tensor, output_name):
-    """Returns the scores that a graph gives as float32; raises UserError where they are none."""
+def _scores_of(pixels_tensor, graph_def, graph_input, output_name):
+    """Adds a graph behind pixels; returns its scores, float32. UserError: it gives no numbers."""
+    fed = {graph_input.name + ':0': pixels_tensor}
+    (output_tensor,) = import_graph(graph_def, [output_name + ':0'], fed)
     dtype = output_tensor.dtype
     if not (dtype.is_floating or dtype.is_integer):
         raise UserError(
@@ -163,7 +152,7 @@ def _as_scores(output_tensor, output_name):
 
 @contextlib.contextmanager
 def runs(graph_input, output_name):
-    """Turns TensorFlow's error in running a graph into one line."""
+    """Turns an error of TensorFlow in running a graph into a UserError."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -184,5 +173,5 @@ def _check_shape(values, output_name):
 def _check_finite(values, output_name):
     if not np.isfinite(values).all():
         raise UserError(
-            'the node %s gives scores that are not numbers: the graph is broken' % output_name
+            'the node %s gives scores that are not finite: the graph is corrupt' % output_name
         )

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 import zlib
 
-from scripts.common import files
+from scripts.common import appending, files, limits
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 
@@ -71,9 +71,9 @@ def download(url, path, sha256):
       DownloadError: no answer, an answer that is cut short, or other bytes than expected.
       UserError: the file cannot be written.
     """
-    with files.growing(path + _PART) as part:
+    with appending.growing(path + _PART) as part:
         if os.path.exists(path) and _is_whole(path, sha256):  # Another run has just got it.
-            files.discard(part)
+            appending.discard(part)
             return
         resumed = os.path.getsize(part.name) > 0
         _fetch(url, part)
@@ -84,9 +84,9 @@ def download(url, path, sha256):
         try:
             check(part.name, sha256)
         except DownloadError:
-            files.discard(part)
+            appending.discard(part)
             raise
-        files.move(part, path)
+        appending.move(part, path)
 
 
 def _is_whole(path, sha256):
@@ -198,7 +198,7 @@ def _goes_on_from(response, begun):
 def _save(response, part):
     length = response.headers.get('Content-Length')
     total = int(length) if length and length.isdigit() else None
-    free = files.free_bytes(os.path.dirname(part.name))
+    free = limits.free_bytes(os.path.dirname(part.name))
     if total and 3 * total > free:  # The archive, and beside it what it unpacks to.
         raise UserError(
             '%s needs about %d MB and only %d MB are free: make room or choose another '

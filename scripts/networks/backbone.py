@@ -1,13 +1,14 @@
-"""Getting a pretrained network from disk or from its archive, and into a graph."""
+"""Backbones: getting a pretrained network from disk or from its archive, and into a graph."""
 
 import hashlib
+import json
 import logging
 import os
 import typing
 
 import tensorflow.compat.v1 as tf
 
-from scripts.common import files
+from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
@@ -17,27 +18,27 @@ _LOG = logging.getLogger(__name__)
 
 
 class Backbone(typing.NamedTuple):
-    """A network with its frozen GraphDef and the SHA-256, in hex, of the file it came from."""
+    """The frozen part of a network: from the fed node to a boundary.
+
+    network: its row of the registry, which holds the preprocessing.
+    graph_def: the whole network from its fed node, a placeholder; what stands behind the boundary
+      is not a part of the backbone.
+    sha256: of the file that it came from, in hex.
+    boundary: the node whose output, float32 `[batch] + shape`, is the features.
+    shape: tuple of int, of the features of one photo.
+    """
 
     network: registry.Network
     graph_def: tf.GraphDef
     sha256: str
-
-    @property
-    def boundary(self):
-        """The name of the node whose output is the features."""
-        return self.network.bottleneck_name
-
-    @property
-    def shape(self):
-        """The shape, a tuple, of the features of one photo."""
-        return (self.network.bottleneck_length,)
+    boundary: str
+    shape: typing.Tuple[int, ...]
 
     @property
     def fingerprint(self):
-        """The SHA-256, in hex, of the file's SHA-256, the boundary and the preprocessing."""
-        what = repr((self.sha256, self.boundary, tuple(self.network.pixels)))
-        return hashlib.sha256(what.encode('utf-8')).hexdigest()
+        """The SHA-256, in hex, of all that features depend on but the photo."""
+        parts = [self.sha256, self.boundary, list(self.network.pixels)]
+        return hashlib.sha256(json.dumps(parts).encode('ascii')).hexdigest()
 
 
 def load(network, model_dir):
@@ -48,10 +49,10 @@ def load(network, model_dir):
       model_dir: the folder for graphs and archives.
 
     Returns:
-      A `Backbone` whose graph starts at the network's fed node, a placeholder.
+      A `Backbone` up to the bottleneck.
 
     Raises:
-      UserError: it cannot be had, or is not the network that the table describes.
+      UserError: it cannot be had, or is not the network that the registry describes.
     """
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):
@@ -62,54 +63,100 @@ def load(network, model_dir):
     for name in (network.input_name, network.bottleneck_name):
         if name not in nodes:
             raise UserError(
-                '%s has no node %s: it is cut short or not %s; delete it, and the next '
-                'run gets it anew' % (path, name, network.name)
+                '%s has no node %s: it is truncated or not %s; delete it, and the next run '
+                'downloads it again' % (path, name, network.name)
             )
     shape = [1, network.pixels.height, network.pixels.width, 3]
     graph_def = rewrite.cut_at(graph_def, network.input_name, shape)
-    return Backbone(network, graph_def, hashlib.sha256(data).hexdigest())
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Backbone(
+        network, graph_def, sha256, network.bottleneck_name, (network.bottleneck_length,)
+    )
 
 
-def import_into_graph(pretrained, pixels_tensor=None):
-    """Adds a pretrained network to the current graph.
+def cut(backbone, boundary):
+    """Returns the `Backbone` that ends at another node of the same network.
 
     Args:
-      pretrained: a `Backbone`.
-      pixels_tensor: float32 `[batch, height, width, 3]`, normalized, to run the network on in
-        batches of any size; or None to leave it as it is in its file, fed with one image.
+      backbone: a `Backbone`.
+      boundary: the name of the node.
+
+    Raises:
+      UserError: there is no such node, or the shape of what it gives is not known.
+    """
+    node = search.require_node(backbone.graph_def, boundary, [backbone.boundary])
+    with tf.Graph().as_default():
+        shape = _import(backbone, node.name, {}).shape
+    if not shape.ndims or not shape[1:].is_fully_defined():
+        raise UserError(
+            'the node %s gives values of shape %s, expected a batch of one known shape: choose '
+            'another boundary' % (node.name, shape)
+        )
+    return backbone._replace(boundary=node.name, shape=tuple(shape.as_list()[1:]))
+
+
+def import_network(backbone, replaced):
+    """Adds the whole network of a backbone to the current graph, for batches of any size.
+
+    Args:
+      backbone: a `Backbone`.
+      replaced: a dict from the names of nodes to the tensors that take the place of their outputs.
 
     Returns:
-      The bottleneck tensor, float32 `[batch, bottleneck_length]`.
+      The bottleneck tensor, float32 `[batch, length]`.
 
     Raises:
       UserError: TensorFlow cannot load it, or its bottlenecks have another length.
     """
-    network, graph_def, input_map = pretrained.network, pretrained.graph_def, None
-    if pixels_tensor is not None:
-        graph_def = rewrite.allow_any_batch(graph_def, network.input_name)
-        input_map = {network.input_name + ':0': pixels_tensor}
-    (bottleneck_tensor,) = import_graph(graph_def, [network.bottleneck_name + ':0'], input_map)
+    network = backbone.network
+    tensor = _import(backbone, network.bottleneck_name, replaced)
+    return _of_shape(network, tensor, (network.bottleneck_length,))
+
+
+def import_into_graph(backbone, pixels_tensor=None):
+    """Adds a backbone, and what stands behind it in its network, to the current graph.
+
+    Args:
+      backbone: a `Backbone`.
+      pixels_tensor: float32 `[batch, height, width, 3]`, normalized; or None for the placeholder
+        of the network's own.
+
+    Returns:
+      The features tensor, float32 `[batch] + backbone.shape`.
+
+    Raises:
+      UserError: TensorFlow cannot load it, or its features have another shape.
+    """
+    replaced = {} if pixels_tensor is None else {backbone.network.input_name: pixels_tensor}
+    tensor = _import(backbone, backbone.boundary, replaced)
+    return _of_shape(backbone.network, tensor, backbone.shape)
+
+
+def _import(backbone, name, replaced):
+    """Adds the network; returns the tensor that the node `name` gives, or that takes its place."""
+    graph_def = rewrite.allow_any_batch(backbone.graph_def, backbone.network.input_name)
+    input_map = {node + ':0': tensor for node, tensor in replaced.items()}
+    (tensor,) = import_graph(graph_def, [name + ':0'], input_map)
+    return tensor
+
+
+def _of_shape(network, tensor, shape):
+    """Returns a tensor whose shape is made known; raises UserError where it has another one."""
     try:
-        bottleneck_tensor.set_shape([None, network.bottleneck_length])
+        tensor.set_shape((None,) + shape)
     except ValueError:
         raise UserError(
-            'the graph of %s gives bottlenecks of shape %s at %s, expected %d values for each '
-            'image: it is another network'
-            % (
-                network.name,
-                bottleneck_tensor.shape,
-                network.bottleneck_name,
-                network.bottleneck_length,
-            )
+            'the graph of %s gives features of shape %s at %s, expected %s for each photo: it is '
+            'another network' % (network.name, tensor.shape, tensor.op.name, list(shape))
         )
-    return bottleneck_tensor
+    return tensor
 
 
 def _obtain(network, model_dir):
     """Returns the path of a network's graph that is embedded, or that its archive has given."""
     if network.archive is None:
         return os.path.join(registry.EMBEDDED_MODEL_DIR, network.graph_file)
-    files.check_folder_writable(model_dir)
+    output_checks.check_folder_writable(model_dir)
     archive_path = os.path.join(model_dir, os.path.basename(network.archive))
     if os.path.exists(archive_path):
         try:

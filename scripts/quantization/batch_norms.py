@@ -1,5 +1,7 @@
 """Batch norms as one Mul and one Add, and multiplications as a part of the weights before them."""
 
+import typing
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -11,6 +13,20 @@ _LAYERS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul')
 
 # TensorFlow's own default for FusedBatchNorm, where a graph leaves it out.
 _FUSED_EPSILON = 1e-4
+
+
+class _Affine(typing.NamedTuple):
+    """A batch norm as `x * scale + offset`: float64 `[channels]` each."""
+
+    scale: np.ndarray
+    offset: np.ndarray
+
+
+class _Folded(typing.NamedTuple):
+    """A layer's NodeDef, and its weights after a Mul went into them, float32."""
+
+    layer: typing.Any
+    weights: np.ndarray
 
 
 def split_batch_norms(graph_def):
@@ -25,25 +41,25 @@ def split_batch_norms(graph_def):
     nodes = search.nodes_by_name(graph_def)
     new = build.NewGraph(graph_def)
     for node in graph_def.node:
-        scale, offset = None, None
+        affine = None
         if nodes_are_constant(nodes, node.input[1:]) and _follows_layer(nodes, node):
             values = [build.value_of(nodes[search.node_name(name)]) for name in node.input[1:]]
             if node.op in _FUSED and not build.attribute(node, 'is_training').b and _is_nhwc(node):
-                scale, offset = _fused(node, values)
+                affine = _fused(node, values)
             elif node.op == _GLOBAL:
-                scale, offset = _global(node, values)
-        if scale is None:
+                affine = _global(node, values)
+        if affine is None:
             new.keep(node)
             continue
-        factor = new.constant(node.name + '/scale', scale.astype(np.float32))
+        factor = new.constant(node.name + '/scale', affine.scale.astype(np.float32))
         scaled = new.add('Mul', node.name + '/scaled', [node.input[0], factor], T=tf.float32)
-        term = new.constant(node.name + '/offset', offset.astype(np.float32))
+        term = new.constant(node.name + '/offset', affine.offset.astype(np.float32))
         new.keep(build.node('Add', node.name, [scaled, term], T=tf.float32))
     return new.graph_def()
 
 
 def fold_multiplications(graph_def, output_names):
-    """Multiplies a layer's constant weights by the constant vector that its output meets.
+    """Multiplies constant weights by the constant vector that the layer's output is multiplied by.
 
     The layer then has the Mul's name.
 
@@ -66,16 +82,15 @@ def fold_multiplications(graph_def, output_names):
             ):
                 weights = _scaled_weights(layer, factor, nodes)
                 if weights is not None:
-                    folded[node.name] = layer, weights
-    dropped = {layer.name for layer, _ in folded.values()}
+                    folded[node.name] = _Folded(layer, weights)
+    dropped = {each.layer.name for each in folded.values()}
     new = build.NewGraph(graph_def)
     for node in graph_def.node:
         if node.name in folded:
-            layer, weights = folded[node.name]
             scaled = tf.NodeDef()
-            scaled.CopyFrom(layer)
+            scaled.CopyFrom(folded[node.name].layer)
             scaled.name = node.name
-            scaled.input[1] = new.constant(node.name + '/weights', weights)
+            scaled.input[1] = new.constant(node.name + '/weights', folded[node.name].weights)
             new.keep(scaled)
         elif node.name not in dropped:
             new.keep(node)
@@ -119,7 +134,7 @@ def _fused(node, values):
     gamma, beta, mean, variance = [value.astype(np.float64) for value in values]
     epsilon = build.attribute(node, 'epsilon').f if 'epsilon' in node.attr else _FUSED_EPSILON
     scale = gamma / np.sqrt(variance + epsilon)
-    return scale, beta - mean * scale
+    return _Affine(scale, beta - mean * scale)
 
 
 def _global(node, values):
@@ -127,7 +142,7 @@ def _global(node, values):
     scale = 1 / np.sqrt(variance + build.attribute(node, 'variance_epsilon').f)
     if build.attribute(node, 'scale_after_normalization').b:
         scale = scale * gamma
-    return scale, beta - mean * scale
+    return _Affine(scale, beta - mean * scale)
 
 
 def _follows_layer(nodes, node):

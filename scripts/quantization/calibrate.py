@@ -1,4 +1,4 @@
-"""Ranges from photos: what values a graph has on them, in place of ranges taken on each run."""
+"""Ranges from photos: what values a graph has on them, in place of dynamic ranges."""
 
 import logging
 
@@ -10,12 +10,13 @@ from scripts.graphs import rewrite
 from scripts.graphs.importing import import_graph
 from scripts.images import runner
 from scripts.quantization import ranges
+from scripts.quantization.settings import Range
 
 _LOG = logging.getLogger(__name__)
 
 
 def calibrate(graph_def, graph_input, paths):
-    """Makes each range that is taken as the graph runs constant: the widest one over the photos.
+    """Makes each dynamic range constant: the widest one over the photos.
 
     Args:
       graph_def: a GraphDef that `quantize_ops` made, with a float32 input.
@@ -28,15 +29,15 @@ def calibrate(graph_def, graph_input, paths):
     Raises:
       UserError: none of the photos can be read.
     """
-    running = ranges.taken_while_running(graph_def)
-    if not running:
+    dynamic = ranges.dynamic(graph_def)
+    if not dynamic:
         return graph_def
 
     def build(pixels_tensor):
         freed = rewrite.allow_any_batch(graph_def, graph_input.name)
         ends = [
             name
-            for node in running
+            for node in dynamic
             for name in node.input[ranges.first_end(node) : ranges.first_end(node) + 2]
         ]
         tensors = import_graph(
@@ -56,7 +57,6 @@ def calibrate(graph_def, graph_input, paths):
         raise UserError('none of the %d photos to calibrate with can be read' % len(paths))
     lowest = np.min([values[:, 0] for values in found], axis=0)
     highest = np.max([values[:, 1] for values in found], axis=0)
-    _LOG.info('%d ranges are constant now, from %d photos', len(running), len(found))
-    return ranges.set_constant(
-        graph_def, {node.name: pair for node, pair in zip(running, zip(lowest, highest))}
-    )
+    _LOG.info('%d ranges are constant now, from %d photos', len(dynamic), len(found))
+    widest = map(Range, lowest, highest)
+    return ranges.set_constant(graph_def, dict(zip((node.name for node in dynamic), widest)))

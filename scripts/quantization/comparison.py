@@ -187,9 +187,17 @@ def unexplained(found, settings):
         '%s: the two graphs are %.3g apart, of values up to %.3g: an error of %.0f%%, where mode '
         '%s explains %.0f%% at %d bits; try another mode, or evaluate both graphs on photos'
     )
-    how = (settings.mode, 100 * most, settings.bitdepth)
     return [
-        line % ((each.name, each.greatest, each.scale, 100 * each.error) + how)
+        line
+        % (
+            each.name,
+            each.greatest,
+            each.scale,
+            100 * each.error,
+            settings.mode,
+            100 * most,
+            settings.bitdepth,
+        )
         for each in found
         if each.error > most
     ]

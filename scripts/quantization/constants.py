@@ -1,4 +1,4 @@
-"""Which constants matter for a graph's size, and their values as whole numbers and scales."""
+"""Which constants matter for a graph's size, and their values as quantized integers and scales."""
 
 import typing
 
@@ -13,15 +13,15 @@ LARGE = 1024
 _DEPTHWISE = 'DepthwiseConv2dNative'
 
 
-class Rounded(typing.NamedTuple):
-    """A float constant as `(whole * scale + lowest) * row_scale`.
+class Quantized(typing.NamedTuple):
+    """A float constant as `(integers * scale + lowest) * row_scale`.
 
-    whole: float64 array of whole numbers from 0 to 2^bits - 1.
+    integers: float64 array of integers from 0 to 2^bits - 1.
     scale, lowest: float64 arrays that broadcast to it, one value a channel.
     row_scale: the same with one value a row (an input of the layer), or None.
     """
 
-    whole: np.ndarray
+    integers: np.ndarray
     scale: np.ndarray
     lowest: np.ndarray
     row_scale: typing.Optional[np.ndarray]
@@ -66,7 +66,7 @@ def _channel_axes(users, rank):
 
 
 def by_channel(value, axes, bits):
-    """Rounds a constant to 2^bits levels a channel, and returns it as `Rounded`.
+    """Quantizes a constant to 2^bits levels a channel, and returns it as `Quantized`.
 
     Each row (the weights of one input) is brought to a like size first, which makes the levels
     finer where a row is small; a vector of row scales brings it back. Zero is a level.
@@ -85,46 +85,44 @@ def by_channel(value, axes, bits):
     steps = 2**bits - 1
     scale = np.where(highest > lowest, highest - lowest, 1) / steps
     lowest = np.round(lowest / scale) * scale
-    whole = np.clip(np.round((scaled - lowest) / scale), 0, steps)
-    return Rounded(whole, scale, lowest, row_scale)
+    integers = np.clip(np.round((scaled - lowest) / scale), 0, steps)
+    return Quantized(integers, scale, lowest, row_scale)
 
 
-def symmetric(value, axes, highest):
-    """Scales each channel so that its greatest absolute value is `highest`, and rounds it.
+def symmetric_scale(value, axes, highest):
+    """Returns what to divide by so that each channel's greatest absolute value is `highest`.
 
     Args:
       value: float array of at least two axes.
       axes: tuple of the axes that number the channels.
-      highest: the greatest whole number.
+      highest: the greatest integer.
 
     Returns:
-      float64 whole numbers from -highest to highest, and the scale, one value a channel, that
-      brings them back.
+      float64 array that broadcasts to `value`, one number a channel.
     """
     rows = tuple(axis for axis in range(value.ndim) if axis not in axes)
     greatest = np.abs(value.astype(np.float64)).max(axis=rows, keepdims=True)
-    scale = _positive(greatest) / highest
-    return np.round(value / scale), scale
+    return _positive(greatest) / highest
 
 
-def restored(rounded):
-    """Returns the float array that a `Rounded` stands for."""
-    value = rounded.whole * rounded.scale + rounded.lowest
-    return value if rounded.row_scale is None else value * rounded.row_scale
+def dequantized(quantized):
+    """Returns the float array that a `Quantized` stands for."""
+    value = quantized.integers * quantized.scale + quantized.lowest
+    return value if quantized.row_scale is None else value * quantized.row_scale
 
 
-def carried(value, lowest, highest):
-    """Rounds to whole numbers, each channel's errors adding up to almost nothing.
+def diffuse_errors(value, lowest, highest):
+    """Rounds to integers by error diffusion: each channel's errors add up to almost nothing.
 
-    What one rounding leaves is added to the next weight of the same channel. Behind a Relu the
+    The error of one rounding is added to the next weight of the same channel. Behind a Relu the
     inputs of a layer are all of one sign, so that errors of one sign would add up in its output.
 
     Args:
       value: float array `[..., channels]`.
-      lowest, highest: the smallest and the largest whole number.
+      lowest, highest: the smallest and the largest integer.
 
     Returns:
-      float64 array of whole numbers, same shape.
+      float64 array of integers, same shape.
     """
     rows = value.astype(np.float64).reshape(-1, value.shape[-1])
     result, error = np.empty_like(rows), np.zeros(rows.shape[1])

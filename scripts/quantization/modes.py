@@ -97,7 +97,7 @@ def _eightbit(settings, calibration, feeding):
         if settings.fallback:
             return ranges.set_constant(
                 graph_def,
-                {node.name: settings.fallback for node in ranges.taken_while_running(graph_def)},
+                {node.name: settings.fallback for node in ranges.dynamic(graph_def)},
             )
         return graph_def
 

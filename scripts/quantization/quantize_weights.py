@@ -1,6 +1,6 @@
-"""Mode `weights`: large constants are stored as whole numbers and turned back as a graph loads.
+"""Mode `weights`: large constants are stored as quantized integers and restored as a graph loads.
 
-Cast, Mul and Add, which any TensorFlow from 1.4 on has, make the float constant again under its
+Cast, Mul and Add, which any TensorFlow from 1.4 on has, restore the float constant under its
 old name. They depend on constants only: TensorFlow runs them once, at the first run of a session.
 """
 
@@ -12,12 +12,12 @@ from scripts.quantization import constants
 
 # The first layers have few weights, and each of them bears on everything behind it. So the
 # shortest of the large constants get 16 bits, as long as this part of the graph pays for it.
-FINE_SHARE = 0.05
+_FINE_FRACTION = 0.05
 _FINE_BITS = 16
 
 
 def quantize_weights(graph_def, bits):
-    """Stores large float constants as whole numbers of `bits` bits, the shortest ones of 16.
+    """Stores large float constants as integers of `bits` bits, the shortest ones of 16.
 
     Args:
       graph_def: a GraphDef.
@@ -41,20 +41,21 @@ def _add_restored(new, node, axes, bits):
       new: the `build.NewGraph` that gets them.
       node: a float32 Const NodeDef.
       axes: which axes number the channels, see `constants.channel_axes`.
-      bits: up to 8: the whole numbers are uint8; 16: they are int16.
+      bits: up to 8: the integers are uint8; 16: they are int16.
     """
     value = build.value_of(node)
     if bits > 8:
         # int16, which TensorFlow casts from since long before uint16.
-        whole, scale = constants.symmetric(value, axes, 2 ** (bits - 1) - 1)
-        whole, dtype, steps = whole.astype(np.int16), tf.int16, [('Mul', scale)]
+        scale = constants.symmetric_scale(value, axes, 2 ** (bits - 1) - 1)
+        integers, dtype = np.round(value / scale).astype(np.int16), tf.int16
+        steps = [('Mul', scale)]
     else:
-        rounded = constants.by_channel(value, axes, bits)
-        whole, dtype = rounded.whole.astype(np.uint8), tf.uint8
-        steps = [('Mul', rounded.scale), ('Add', rounded.lowest)]
-        if rounded.row_scale is not None:
-            steps.append(('Mul', rounded.row_scale))
-    stored = new.constant(node.name + '/whole', whole)
+        quantized = constants.by_channel(value, axes, bits)
+        integers, dtype = quantized.integers.astype(np.uint8), tf.uint8
+        steps = [('Mul', quantized.scale), ('Add', quantized.lowest)]
+        if quantized.row_scale is not None:
+            steps.append(('Mul', quantized.row_scale))
+    stored = new.constant(node.name + '/whole', integers)
     result = new.add('Cast', node.name + '/cast', [stored], SrcT=dtype, DstT=tf.float32)
     for index, (op, operand) in enumerate(steps):
         wanted = '%s/%d' % (node.name, index)
@@ -70,7 +71,7 @@ def _fine(graph_def):
     sizes = sorted(
         (constants.size(node), node.name) for node in graph_def.node if constants.is_large(node)
     )
-    left = FINE_SHARE * sum(size for size, _ in sizes) * 4  # A float has 4 bytes.
+    left = _FINE_FRACTION * sum(size for size, _ in sizes) * 4  # A float has 4 bytes.
     names = set()
     for size, name in sizes:
         left -= size  # One byte more than the 8-bit constant has.

@@ -11,7 +11,7 @@ def quantize_input(graph_def, limits):
 
     Args:
       graph_def: a GraphDef.
-      limits: (lowest, highest), what the 8-bit values 0 and 255 stand for.
+      limits: the `Range` that the 8-bit values 0 to 255 stand for.
     """
     new, fed = build.NewGraph(graph_def), {}
     for node in graph_def.node:
@@ -26,6 +26,6 @@ def quantize_input(graph_def, limits):
         inputs = [node.name] + list(ranges.add_constant(new, scope, *limits))
         fed[node.name] = new.add('Dequantize', scope, inputs, T=tf.quint8, mode=b'MIN_COMBINED')
     others = [node for node in graph_def.node if node.name not in fed]
-    for node in build.redirect(others, fed):
+    for node in build.rewire(others, fed):
         new.keep(node)
     return new.graph_def()

@@ -1,4 +1,4 @@
-"""Ranges of 8-bit values: known beforehand, or taken as the graph runs.
+"""Ranges of 8-bit values: known beforehand, or dynamic, computed as the graph runs.
 
 All ranges here hold zero, and hold it exactly at one of the 256 levels: padding, which is zero,
 and the constant zero points inside of the kernels are off by up to half a level otherwise.
@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build, search
+from scripts.quantization.settings import Range
 
 LEVELS = 255
 
@@ -15,21 +16,26 @@ LEVELS = 255
 _SMALLEST = 1e-12
 
 _FAKE_QUANT = ('FakeQuantWithMinMaxVars', 'FakeQuantWithMinMaxArgs')
-_BOUNDED = {'Relu6': (0.0, 6.0), 'Softmax': (0.0, 1.0), 'Sigmoid': (0.0, 1.0), 'Tanh': (-1.0, 1.0)}
+_BOUNDED = {
+    'Relu6': Range(0.0, 6.0),
+    'Softmax': Range(0.0, 1.0),
+    'Sigmoid': Range(0.0, 1.0),
+    'Tanh': Range(-1.0, 1.0),
+}
 _KEEP_RANGE = ('Identity', 'MaxPool', 'AvgPool', 'Reshape', 'Squeeze', 'Relu')
 
 
 def nudged(lowest, highest):
-    """Returns the range nearest to the given one that has zero at one of its 256 levels."""
+    """Returns the `Range` nearest to a range that has zero at one of its 256 levels."""
     lowest, highest = min(float(lowest), 0.0), max(float(highest), 0.0)
     highest = max(highest, lowest + _SMALLEST)
     step = (highest - lowest) / LEVELS
     zero = np.round(-lowest / step)
-    return -zero * step, (LEVELS - zero) * step
+    return Range(-zero * step, (LEVELS - zero) * step)
 
 
 def known(graph_def):
-    """Returns a dict from nodes' names to the ranges (lowest, highest) that values cannot leave.
+    """Returns a dict from nodes' names to the `Range`s that values cannot leave.
 
     Nodes of which nothing is known are not in it.
 
@@ -42,7 +48,7 @@ def known(graph_def):
         if node.op in _KEEP_RANGE and node.input:
             limits = found.get(search.node_name(node.input[0]))
             if limits and node.op == 'Relu':
-                limits = (0.0, max(limits[1], 0.0))
+                limits = Range(0.0, max(limits.highest, 0.0))
         if limits:
             found[node.name] = limits
     return found
@@ -76,8 +82,8 @@ def add_constant(new, scope, lowest, highest):
     )
 
 
-def add_running(new, scope, tensor, from_zero=False):
-    """Adds what takes a tensor's range as the graph runs, and returns its two ends' names.
+def add_dynamic(new, scope, tensor, from_zero=False):
+    """Adds what computes a tensor's dynamic range, and returns the names of its two ends.
 
     Args:
       new: a `build.NewGraph`.
@@ -103,7 +109,7 @@ def add_running(new, scope, tensor, from_zero=False):
 
 
 def add_nudging(new, scope, lowest, highest):
-    """Adds what does what `nudged` does, and returns the names of the two ends.
+    """Adds nodes that compute `nudged`, and returns the names of the two ends.
 
     Args:
       new: a `build.NewGraph`.
@@ -126,12 +132,12 @@ def add_nudging(new, scope, lowest, highest):
 
 
 def set_constant(graph_def, chosen):
-    """Replaces ranges that are taken as the graph runs by constant ones.
+    """Replaces dynamic ranges by constant ones.
 
     Args:
       graph_def: a GraphDef.
-      chosen: dict from the name of a node that quantizes (see `taken_while_running`) to its
-        (lowest, highest).
+      chosen: dict from the name of a node that quantizes (see `dynamic`) to its
+        `Range`.
 
     Returns:
       A new GraphDef; what computed the old ranges is still in it.
@@ -151,8 +157,8 @@ def set_constant(graph_def, chosen):
     return new.graph_def()
 
 
-def taken_while_running(graph_def):
-    """Returns the nodes that quantize to a range that is not constant, in the graph's order."""
+def dynamic(graph_def):
+    """Returns the nodes that quantize to a dynamic range, in the graph's order."""
     nodes = search.nodes_by_name(graph_def)
     return [
         node
@@ -168,9 +174,9 @@ def first_end(node):
 
 
 def propagate(graph_def):
-    """Makes what takes a range from a QuantizeV2 or Requantize take what that one was given.
+    """Makes what takes a range from a QuantizeV2 or Requantize take the input of that node.
 
-    Constant ranges so reach whatever is computed of them, and it can be folded.
+    So whatever is computed of constant ranges can be folded.
     """
     targets = {}
     for node in graph_def.node:
@@ -178,4 +184,4 @@ def propagate(graph_def):
             first = first_end(node)
             targets[node.name + ':1'] = node.input[first]
             targets[node.name + ':2'] = node.input[first + 1]
-    return build.graph(build.redirect(graph_def.node, targets), graph_def)
+    return build.graph(build.rewire(graph_def.node, targets), graph_def)

@@ -33,7 +33,7 @@ def remove_redundant(graph_def):
             for index in range(3):
                 port = node.name if index == 0 else '%s:%d' % (node.name, index)
                 targets[port] = before.input[index]
-    return build.graph(build.redirect(graph_def.node, targets), graph_def)
+    return build.graph(build.rewire(graph_def.node, targets), graph_def)
 
 
 def _key(node):

@@ -16,18 +16,25 @@ BITS = {
 }
 
 
+class Range(typing.NamedTuple):
+    """The lowest and the highest of values that 8 bits stand for."""
+
+    lowest: float
+    highest: float
+
+
 class Quantization(typing.NamedTuple):
     """How to quantize.
 
     output_names: the nodes whose values are wanted.
-    strip_redundant: whether steps from 8 bits to float and back are taken out (eightbit).
-    quantized_input: (lowest, highest) of placeholders that are to be fed 8-bit values, or None.
-    fallback: (lowest, highest) in place of ranges taken as the graph runs (eightbit), or None.
+    strip_redundant: whether steps from 8 bits to float and back are removed (eightbit).
+    quantized_input: the `Range` of placeholders that are to be fed 8-bit values, or None.
+    fallback: the `Range` in place of dynamic ranges (eightbit), or None.
     """
 
     mode: str
     bitdepth: int
     output_names: typing.List[str]
     strip_redundant: bool = True
-    quantized_input: typing.Optional[typing.Tuple[float, float]] = None
-    fallback: typing.Optional[typing.Tuple[float, float]] = None
+    quantized_input: typing.Optional[Range] = None
+    fallback: typing.Optional[Range] = None

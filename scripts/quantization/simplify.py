@@ -25,11 +25,13 @@ def prune(graph_def, output_names):
       output_names: list of node names.
     """
     kept = list(output_names) + search.placeholders(graph_def)
-    return build.graph(build.reach(graph_def, kept), graph_def)
+    return build.subgraph(graph_def, kept)
 
 
 def bypass(graph_def, output_names):
-    """Takes out Identity, CheckNumerics and StopGradient nodes that are not outputs."""
+    """Removes Identity, CheckNumerics and StopGradient nodes that are not outputs."""
+    # Not tf.graph_util.remove_training_nodes: what takes a CheckNumerics node loses that input,
+    # and 1.15 keeps StopGradient where 2 does not.
     targets = {
         node.name: node.input[0]
         for node in graph_def.node
@@ -39,7 +41,7 @@ def bypass(graph_def, output_names):
         name: target[:-2] if target.endswith(':0') else target for name, target in targets.items()
     }
     nodes = [node for node in graph_def.node if node.name not in targets]
-    return prune(build.graph(build.redirect(nodes, targets), graph_def), output_names)
+    return prune(build.graph(build.rewire(nodes, targets), graph_def), output_names)
 
 
 def fold_constants(graph_def, output_names, large_too=False):
@@ -62,7 +64,8 @@ def fold_constants(graph_def, output_names, large_too=False):
                 and node.op in foldable
                 and node.name not in output_names
                 and all(
-                    fixed[search.node_name(name)] and not build.port(name) for name in node.input
+                    fixed[search.node_name(name)] and not build.output_index(name)
+                    for name in node.input
                 )
             )
     users = search.consumers(graph_def)
@@ -99,7 +102,7 @@ def _run(graph_def, names):
     """Returns a dict from each of the node names to its value."""
     if not names:
         return {}
-    needed = build.graph(build.reach(graph_def, names), graph_def)
+    needed = build.subgraph(graph_def, names)
     graph = tf.Graph()
     with graph.as_default():
         import_graph(needed)

@@ -1,71 +1,78 @@
-"""Draws the demo's photos: a folder for each of five kinds of flower, and a few photos held out.
+"""Draws the photos of the demo: one folder for each of five kinds of flower, and held-out photos.
 
   python -m scripts.sample.draw_flowers --output_dir=tf_files/sample_photos \\
       --held_out_dir=tf_files/sample_held_out
 
-The same seed and release of Pillow always draw the same photos; those that are there already are
-left alone, whatever seed drew them.
+The same seed and release of Pillow always draw the same photos. Existing files are kept, even if
+another seed drew them.
 """
 
 import io
 import multiprocessing
 import os
+import typing
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.sample import flowers
 
 JPEG_QUALITY = 88
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string(
-    'output_dir', '', 'Folder that gets a folder of photos for each kind.', flag_values=FLAGS
-)
-flags.DEFINE_string(
-    'held_out_dir',
-    '',
-    'Folder that gets photos outside the data set, <kind>_<number>.jpg; '
-    'none are drawn where it is not given.',
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer(
-    'per_class', 100, 'How many photos of each kind to draw.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer(
-    'held_out_per_class', 1, 'How many of each kind to hold out.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer('seed', 1, 'Another seed draws other photos.', flag_values=FLAGS)
 
 
-def write_photo(job):
-    """Draws and writes one photo unless it is there.
+def _define_flags(define):
+    define.string('output_dir', '', 'The folder to draw to, with one sub-folder per kind.')
+    define.string(
+        'held_out_dir',
+        '',
+        'The folder of held-out photos, <kind>_<number>.jpg, which are not in --output_dir. '
+        'Default: none are drawn.',
+    )
+    define.integer('per_class', 100, 'The number of photos per kind.', flags.POSITIVE)
+    define.integer(
+        'held_out_per_class', 1, 'The number of held-out photos per kind.', flags.POSITIVE
+    )
+    define.integer(
+        'seed', 1, 'The seed of the random numbers: different seeds draw different photos.'
+    )
 
-    Args:
-      job: tuple of the path to write, the kind and the seed, as flowers.draw takes them.
 
-    Returns:
-      Whether the photo was drawn.
-    """
-    path, kind, seed = job
-    if os.path.exists(path):
+_define_flags(flags.Definer(FLAGS))
+
+
+class Drawing(typing.NamedTuple):
+    """The path of a photo to write, and its kind and seed as flowers.draw takes them."""
+
+    path: str
+    kind: str
+    seed: typing.Any
+
+
+def write_photo(drawing):
+    """Draws and writes a `Drawing` unless its file is there; returns whether it was drawn."""
+    if os.path.exists(drawing.path):
         return False
     data = io.BytesIO()
-    flowers.draw(kind, seed).save(data, 'JPEG', quality=JPEG_QUALITY)
-    files.write(path, data.getvalue())
+    flowers.draw(drawing.kind, drawing.seed).save(data, 'JPEG', quality=JPEG_QUALITY)
+    files.write(drawing.path, data.getvalue())
     return True
 
 
-def jobs(values):
-    """Returns the list of `write_photo`'s jobs for the parsed flags."""
+def drawings(values):
+    """Returns the list of `Drawing`s that the parsed flags ask for."""
     result = [
-        (os.path.join(values.output_dir, kind, '%s_%03d.jpg' % (kind, i)), kind, (values.seed, i))
+        Drawing(
+            os.path.join(values.output_dir, kind, '%s_%03d.jpg' % (kind, i)),
+            kind,
+            (values.seed, i),
+        )
         for kind in flowers.CLASSES
         for i in range(1, values.per_class + 1)
     ]
     if values.held_out_dir:  # Seeds of their own: no photo is held out and in the data set too.
         result += [
-            (
+            Drawing(
                 os.path.join(values.held_out_dir, '%s_%d.jpg' % (kind, i)),
                 kind,
                 (values.seed, 'held out', i),
@@ -90,8 +97,8 @@ def main(values, arguments):
             'give it a place outside' % values.held_out_dir
         )
     for folder in folders:
-        files.check_folder_writable(folder)
-    wanted = jobs(values)
+        output_checks.check_folder_writable(folder)
+    wanted = drawings(values)
     with multiprocessing.Pool() as pool:
         drawn = sum(pool.imap_unordered(write_photo, wanted, chunksize=8))
         pool.close()  # Its processes end by themselves: a signal just after a fork can be lost.

@@ -20,11 +20,11 @@ _HEART_HUES = (0.04, 0.2)
 class _Bloom:
     """One flower being drawn: where it stands and what it is coloured with."""
 
-    def __init__(self, canvas, put, colours):
+    def __init__(self, canvas, put, petals, heart):
         self.canvas = canvas
         self.rng = canvas.rng
         self.put = put
-        self.petals, self.heart = colours
+        self.petals, self.heart = petals, heart
         self.light = self.rng.uniform(0, math.tau)
         self.pen = put.scale / 45
 
@@ -172,6 +172,6 @@ def draw(kind, seed):
         radius = min(size) * rng.uniform(0.31, 0.47) * (0.6 if place else 1)
         put = _bloom_pose(canvas, kind, radius, 0.08 if place else 0.38)
         _stem(canvas, put, kind)
-        _KINDS[kind](_Bloom(canvas, put, (petals, heart)))
+        _KINDS[kind](_Bloom(canvas, put, petals, heart))
     drawing.leaves(canvas, rng.choice([0, 0, 1, 1, 2]), foliage, 0.3)
     return drawing.photograph(canvas.image.reduce(SHARPNESS), rng)

@@ -6,6 +6,8 @@ each batch by itself with the fast fused op; the one that is frozen uses the sto
 the separate Mul, Add, Sub and Rsqrt nodes of the published graphs, known since TensorFlow 1.4.
 """
 
+from typing import NamedTuple
+
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import versions
@@ -17,16 +19,25 @@ BOTTLENECK = 'MobilenetV1/Predictions/Reshape'
 PIXEL_MEAN = PIXEL_STD = 127.5
 
 _FIRST_FILTERS = 12
+
+
+class _Block(NamedTuple):
+    """A depthwise convolution with a stride, and a pointwise one with so many filters."""
+
+    stride: int
+    filters: int
+
+
 _BLOCKS = (
-    (1, 24),
-    (2, 48),
-    (1, 48),
-    (2, 96),
-    (1, 96),
-    (2, 192),
-    (1, 192),
-    (1, 256),
-)  # Stride, filters.
+    _Block(1, 24),
+    _Block(2, 48),
+    _Block(1, 48),
+    _Block(2, 96),
+    _Block(1, 96),
+    _Block(2, 192),
+    _Block(1, 192),
+    _Block(1, 256),
+)
 _EPSILON = 0.001
 _MOMENTUM = 0.98
 
@@ -45,12 +56,10 @@ def build(images, classes, training):
     """
     with tf.name_scope('MobilenetV1/'):
         net = _convolution(images, 'Conv2d_0', (3, 3, 3, _FIRST_FILTERS), 2, training)
-        for number, (stride, filters) in enumerate(_BLOCKS, 1):
-            channels = int(net.shape[3])
-            net = _depthwise(net, 'Conv2d_%d_depthwise' % number, stride, training)
-            net = _convolution(
-                net, 'Conv2d_%d_pointwise' % number, (1, 1, channels, filters), 1, training
-            )
+        for number, block in enumerate(_BLOCKS, 1):
+            shape = (1, 1, int(net.shape[3]), block.filters)
+            net = _depthwise(net, 'Conv2d_%d_depthwise' % number, block.stride, training)
+            net = _convolution(net, 'Conv2d_%d_pointwise' % number, shape, 1, training)
         logits = _logits(net, classes)
         with tf.name_scope('Predictions'):
             logits = tf.reshape(logits, [-1, classes], name='Reshape')

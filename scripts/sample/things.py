@@ -7,6 +7,7 @@ lies in front are left to chance.
 import cmath
 import math
 import random
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -267,6 +268,14 @@ def draw(name, seed, size):
     return drawing.photograph(canvas.image.resize((size, size), reduction), rng)
 
 
-def draw_array(job):
-    """Returns `draw(*job)` as a uint8 array: what a process pool runs, without TensorFlow."""
-    return np.asarray(draw(*job))
+class Picture(NamedTuple):
+    """What `draw` takes."""
+
+    name: str
+    seed: Any
+    size: int
+
+
+def draw_array(picture):
+    """Returns a `Picture` as a uint8 array: what a process pool runs, without TensorFlow."""
+    return np.asarray(draw(picture.name, picture.seed, picture.size))

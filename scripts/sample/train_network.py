@@ -1,42 +1,32 @@
-"""Makes the sample network: draws pictures of things, trains on them, writes a frozen graph.
+"""Makes the sample network: draws pictures of objects, trains on them, writes a frozen graph.
 
-No flower is among the things, so that retraining on the demo's flowers is honest transfer.
+None of the objects is a flower, so retraining on the demo's flowers is real transfer learning.
 
   python -m scripts.sample.train_network --output_graph=tf_files/models/sample/frozen_graph.pb
   python -m scripts.sample.train_network --random_weights --output_graph=/tmp/random_graph.pb
 """
 
-from scripts.common import command, files
-from scripts.common.command import flags
+from scripts.common import command, flags, output_checks
 from scripts.common.errors import UserError
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string('output_graph', '', 'Where to write the frozen graph.', flag_values=FLAGS)
-flags.DEFINE_boolean(
-    'random_weights',
-    False,
-    'Write a network of the same shape without training it: the control '
-    'that shows what the training is worth.',
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer(
-    'images_per_form',
-    400,
-    'How many pictures of each form to draw.',
-    lower_bound=1,
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer(
-    'training_steps', 14000, 'How many batches to train on.', lower_bound=1, flag_values=FLAGS
-)
-flags.DEFINE_integer(
-    'seed',
-    1,
-    'The same seed gives the same pictures and first weights.',
-    lower_bound=0,
-    upper_bound=2**31 - 1,
-    flag_values=FLAGS,
-)
+
+
+def _define_flags(define):
+    define.string('output_graph', '', 'The file of the frozen graph.')
+    define.boolean(
+        'random_weights',
+        False,
+        'Write a network with the same layers but without training, as a baseline.',
+    )
+    define.integer('images_per_form', 400, 'The number of pictures per form.', flags.POSITIVE)
+    define.integer('training_steps', 14000, 'The number of training steps.', flags.POSITIVE)
+    define.integer(
+        'seed', 1, 'The seed of the pictures and of the initial weights.', (0, 2**31 - 1)
+    )
+
+
+_define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
@@ -44,7 +34,7 @@ def main(values, arguments):
     command.refuse_arguments(arguments)
     if not values.output_graph:
         raise UserError('--output_graph is missing: say where to write the frozen graph')
-    files.check_writable(values.output_graph)
+    output_checks.check_writable(values.output_graph)
     # Late: checks and --help answer without TensorFlow.
     from scripts.graphs import graph_files
     from scripts.sample import training

@@ -11,7 +11,7 @@ from scripts.common.progress import Progress
 from scripts.sample import network, things
 
 BATCH_SIZE = 32
-_COARSE_SHARE = 2 / 3  # Of the steps: those take a quarter of the time and teach most.
+_COARSE_FRACTION = 2 / 3  # Of the steps: those take a quarter of the time and teach most.
 _CALIBRATION_STEPS = 200  # Batches after which moving averages have forgotten their start.
 _STEPS_BETWEEN_REPORTS = 500
 _PEAK_RATE = 0.03
@@ -37,13 +37,14 @@ def draw_images(images_per_form, seed):
     count = images_per_form * len(things.FORMS)
     images = np.empty([count, network.IMAGE_SIZE, network.IMAGE_SIZE, 3], np.uint8)
     labels = np.array([_label(i) for i in range(count)], np.int32)
-    jobs = (
-        (things.CLASSES[label], (seed, i), network.IMAGE_SIZE) for i, label in enumerate(labels)
+    pictures = (
+        things.Picture(things.CLASSES[label], (seed, i), network.IMAGE_SIZE)
+        for i, label in enumerate(labels)
     )
     # Not forked: the copy of a process in which TensorFlow 2 is loaded hangs now and then.
     processes = multiprocessing.get_context('spawn')
     with processes.Pool() as pool, Progress('Pictures', count, 'pictures') as progress:
-        for i, image in enumerate(pool.imap(things.draw_array, jobs, chunksize=64)):
+        for i, image in enumerate(pool.imap(things.draw_array, pictures, chunksize=64)):
             images[i] = image
             progress.advance(1)
     return images, labels
@@ -81,10 +82,11 @@ def train(images, labels, settings):
     """Returns the network, trained on `draw_images`'s result, as a frozen GraphDef."""
     with tf.Graph().as_default():
         tf.set_random_seed(settings.seed)
-        fed = tf.placeholder(tf.float32, [None, None, None, 3]), tf.placeholder(tf.int32, [None])
-        logits = network.build(fed[0], len(things.CLASSES), training=True)
-        loss = _loss(fed[1], logits)
-        hits = tf.reduce_mean(tf.cast(tf.nn.in_top_k(logits, fed[1], 1), tf.float32))
+        images_tensor = tf.placeholder(tf.float32, [None, None, None, 3])
+        labels_tensor = tf.placeholder(tf.int32, [None])
+        logits = network.build(images_tensor, len(things.CLASSES), training=True)
+        loss = _loss(labels_tensor, logits)
+        hits = tf.reduce_mean(tf.cast(tf.nn.in_top_k(logits, labels_tensor, 1), tf.float32))
         statistics = tf.group(*tf.get_collection(tf.GraphKeys.UPDATE_OPS))
         step = tf.train.create_global_step()
         rate = tf.train.cosine_decay(_PEAK_RATE, step, max(settings.steps, 1))
@@ -92,19 +94,22 @@ def train(images, labels, settings):
         start = tf.global_variables_initializer()
         tf.get_default_graph().finalize()
         stream = batches(
-            images, labels, settings.steps, int(_COARSE_SHARE * settings.steps), settings.seed
+            images, labels, settings.steps, int(_COARSE_FRACTION * settings.steps), settings.seed
         )
         with tf.Session() as session, Progress('Training', settings.steps, 'steps') as progress:
             session.run(start)
-            for i, batch in enumerate(stream, 1):
+            for i, (batch, truth) in enumerate(stream, 1):
                 _, loss_value, accuracy = session.run(
-                    [(descent, statistics), loss, hits], dict(zip(fed, batch))
+                    [(descent, statistics), loss, hits],
+                    {images_tensor: batch, labels_tensor: truth},
                 )
                 progress.advance(1)
                 if i % _STEPS_BETWEEN_REPORTS == 0:
                     _LOG.info('step %d: loss %.2f, accuracy %.1f%%', i, loss_value, 100 * accuracy)
             sample = batches(images, labels, _CALIBRATION_STEPS, 0, settings.seed)
-            seen = [session.run([logits, statistics], {fed[0]: batch})[0] for batch, _ in sample]
+            seen = [
+                session.run([logits, statistics], {images_tensor: batch})[0] for batch, _ in sample
+            ]
             values = network.values(session)
     return network.freeze(_centred(values, np.concatenate(seen)), len(things.CLASSES))
 

@@ -1,32 +1,59 @@
-"""The bottlenecks of a category, and drawing batches of them."""
+"""What a model is fed: batches of features and labels, each a draw of photos."""
 
+import itertools
+import os
 import typing
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
+from scripts.common.errors import UserError
 from scripts.dataset.photos import Photo
+from scripts.features.features import Features
+from scripts.graphs import versions
+from scripts.graphs.session import open_session
+from scripts.images import distort, runner
+from scripts.networks import backbone as backbone_lib
+from scripts.training import settings as settings_lib
+from scripts.training.settings import ALL
 
-ALL = -1  # As a batch size: every photo of the category.
+
+class Batch(typing.NamedTuple):
+    """features: float32 `[n] + shape`. labels: int64 `[n]`, indices into the labels."""
+
+    features: np.ndarray
+    labels: np.ndarray
 
 
 class Examples(typing.NamedTuple):
     """The readable photos of one category.
 
-    bottlenecks: float32 `[n, length]`, or None where they are computed each time (distortions).
+    features: `features.Features` of all photos, or None where they are computed each time
+      (distortions).
     labels: int64 `[n]`, indices into the labels.
     photos: n `Photo`s.
-    rows: int64 `[n]`, which rows of `bottlenecks` are theirs where it has others, too; or None.
+    rows: int64 `[n]`, which rows of `features` are theirs.
     """
 
-    bottlenecks: typing.Optional[np.ndarray]
+    features: typing.Optional[Features]
     labels: np.ndarray
     photos: typing.Sequence[Photo]
-    rows: typing.Optional[np.ndarray] = None
+    rows: np.ndarray
 
     def take(self, rows):
-        """Returns the bottlenecks `[len(rows), length]` and labels `[len(rows)]` of rows."""
-        where = rows if self.rows is None else self.rows[rows]
-        return self.bottlenecks[where], self.labels[rows]
+        """Returns the `Batch` of rows of these examples, an int array `[n]`."""
+        return Batch(self.features.take(self.rows[rows]), self.labels[rows])
+
+
+def of_arrays(features, labels, photos):
+    """Returns `Examples` of features in memory.
+
+    Args:
+      features: float32 `[n] + shape`.
+      labels: int64 `[n]`.
+      photos: n `Photo`s.
+    """
+    return Examples(Features(features), labels, photos, np.arange(len(labels)))
 
 
 class Sampler:
@@ -53,3 +80,145 @@ class Sampler:
         classes = self._random.randint(len(self._starts), size=count)
         offsets = self._random.random_sample(count) * self._counts[classes]
         return self._rows[self._starts[classes] + offsets.astype(np.int64)]
+
+
+class KeptBatches:
+    """Batches of examples whose features are kept; used as a context manager, as all batches are.
+
+    Args:
+      examples: `Examples`.
+      settings: a `settings.Training`.
+    """
+
+    def __init__(self, examples, settings):
+        self._examples, self._count = examples, settings.train_batch_size
+        self._sampler = _sampler(examples, settings)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """There is nothing to close."""
+
+    def next(self):
+        """Returns the next `Batch`."""
+        return self._examples.take(self._sampler.draw(self._count))
+
+    def skip(self, count):
+        """Passes over `count` batches, as where training goes on from a checkpoint."""
+        for _ in range(count):
+            self._sampler.draw(self._count)
+
+
+class DistortedBatches:
+    """Batches of photos that are distorted anew each time; used as a context manager.
+
+    Args:
+      backbone: the `Backbone` that computes their features.
+      examples: `Examples`, of which only photos and labels are used.
+      distortions: `Distortions`.
+      settings: a `settings.Training`.
+    """
+
+    def __init__(self, backbone, examples, distortions, settings):
+        self._backbone, self._distortions = backbone, distortions
+        self._examples, self._settings = examples, settings
+        self._sampler = _sampler(examples, settings)
+        self._photos_skipped = 0
+        self._stream = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._stream is not None:
+            self._stream.close()
+
+    def next(self):
+        """Returns the next `Batch`."""
+        rows = self._sampler.draw(self._settings.train_batch_size)
+        if self._stream is None:
+            self._stream = self._open()
+        return Batch(self._stream.take(len(rows)), self._examples.labels[rows])
+
+    def skip(self, count):
+        """Passes over `count` batches; before the first `next` only."""
+        for _ in range(count):
+            self._photos_skipped += len(self._sampler.draw(self._settings.train_batch_size))
+
+    def _open(self):
+        # The stream's batches, too, are those of a run that was not stopped.
+        into_batch = self._photos_skipped % runner.BATCH_SIZE
+        choices = itertools.islice(self._choices(), self._photos_skipped - into_batch, None)
+        stream = _DistortedStream(self._backbone, self._distortions, choices)
+        stream.take(into_batch)
+        return stream
+
+    def _choices(self):
+        """Yields what the stream reads, from step 0: a photo's path, and its random numbers.
+
+        The stream reads ahead of the training, so these come from a sampler of their own.
+        """
+        sampler = _sampler(self._examples, self._settings)
+        random_state = self._settings.random_state(settings_lib.DISTORTION_STREAM)
+        while True:
+            rows = sampler.draw(self._settings.train_batch_size)
+            draws = distort.draw(random_state, len(rows))
+            for row, numbers in zip(rows, draws):
+                yield self._examples.photos[row].path, numbers
+
+
+class _DistortedStream:
+    """An endless stream of features of distorted photos, computed in batches of BATCH_SIZE.
+
+    Args:
+      backbone: a `Backbone`.
+      distortions: `Distortions`.
+      choices: an endless iterator of (path, float32 `[DRAWS]`): a photo and its random numbers.
+    """
+
+    def __init__(self, backbone, distortions, choices):
+        graph = tf.Graph()
+        with graph.as_default():
+            fed = (
+                tf.placeholder(tf.string, [None]),
+                tf.placeholder(tf.float32, [None, distort.DRAWS]),
+            )
+            pixels_tensor = runner.map_photos(
+                lambda each: distort.load(*each, distortions, backbone.network.pixels),
+                fed,
+                backbone.network.pixels,
+            )
+            features_tensor = backbone_lib.import_into_graph(backbone, pixels_tensor)
+        self._session = session = open_session(graph)
+
+        def compute(batch):
+            paths, draws = zip(*batch)
+            values = [os.fsencode(path) for path in paths], draws
+            return session.run(features_tensor, dict(zip(fed, values)))
+
+        batches = (list(itertools.islice(choices, runner.BATCH_SIZE)) for _ in itertools.count())
+        self._batches = runner.overlapped(compute, batches)
+        self._ready = np.empty((0,) + backbone.shape, np.float32)
+
+    def close(self):
+        """Stops reading ahead."""
+        self._batches.close()
+        self._session.close()
+
+    def take(self, count):
+        """Returns the features of the next `count` photos, float32 `[count] + shape`."""
+        while len(self._ready) < count:
+            try:
+                self._ready = np.concatenate([self._ready, next(self._batches)])
+            except tf.errors.OpError as error:  # All of them were readable before the first step.
+                raise UserError(
+                    'a training photo has become unreadable: %s; start again, and it is left out'
+                    % versions.what_failed(error)
+                )
+        taken, self._ready = self._ready[:count], self._ready[count:]
+        return taken
+
+
+def _sampler(examples, settings):
+    return Sampler(examples.labels, settings.random_state(settings_lib.TRAINING_STREAM))

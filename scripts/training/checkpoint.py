@@ -14,7 +14,7 @@ import zipfile
 
 import numpy as np
 
-from scripts.common import files
+from scripts.common import encodings, files, untrusted
 from scripts.common.errors import UserError
 
 SECONDS_BETWEEN = 1.0
@@ -33,6 +33,8 @@ _FREE_SETTINGS = (
     'intermediate_store_frequency',
     'checkpoint_path',
     'resume',
+    'summary_interval',
+    'identity',
 )
 
 
@@ -59,21 +61,21 @@ class Checkpoint(typing.NamedTuple):
     stopped_early: bool
 
 
-class Keeper:
+class CheckpointManager:
     """Keeps the checkpoint of one run.
 
     Args:
       path: the file, or '' for none at all.
-      same: the run's `identity`.
+      run_identity: the run's `identity`.
     """
 
-    def __init__(self, path, same):
-        self._path, self._same = path, same
+    def __init__(self, path, run_identity):
+        self._path, self._identity = path, run_identity
         self._saved = time.monotonic()
 
     def load(self):
         """Returns the `Checkpoint` to go on from, or None; see `load`."""
-        return load(self._path, self._same)
+        return load(self._path, self._identity)
 
     def due(self):
         """Returns whether it is time to save: not so often that training would wait for it."""
@@ -82,16 +84,16 @@ class Keeper:
     def save(self, checkpoint):
         """Saves a `Checkpoint` where there is a path."""
         if self._path:
-            save(self._path, checkpoint, self._same)
+            save(self._path, checkpoint, self._identity)
             self._saved = time.monotonic()
 
 
-def identity(settings, pretrained, dataset):
+def identity(settings, backbone, dataset):
     """Returns what must be the same to go on from a checkpoint, a dict of JSON values.
 
     Args:
       settings: a `settings.Retraining`.
-      pretrained: the `Backbone` network.
+      backbone: the `Backbone`.
       dataset: the `Dataset`.
     """
     training = {
@@ -100,27 +102,27 @@ def identity(settings, pretrained, dataset):
         if name not in _FREE_SETTINGS
     }
     photos = [
-        (files.as_utf8(photo.folder), files.as_utf8(photo.file_name), photo.category)
+        (encodings.as_utf8(photo.folder), encodings.as_utf8(photo.file_name), photo.category)
         for photo in dataset.photos
     ]
     return dict(
         training,
         labels=list(dataset.labels),
         photos=hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
-        network=pretrained.sha256,
+        network=backbone.sha256,
         exif_rotation=settings.network.pixels.exif_rotation,
         distortions=list(settings.distortions),
     )
 
 
-def save(path, checkpoint, same):
-    """Writes a `Checkpoint` that only a run with the `identity` `same` goes on from."""
+def save(path, checkpoint, run_identity):
+    """Writes a `Checkpoint` that only a run with the same `identity` goes on from."""
     best = checkpoint.best
     meta = {
         'steps_done': checkpoint.steps_done,
         'stopped_early': checkpoint.stopped_early,
         'best': best and [float(best.accuracy), best.step],
-        'identity': same,
+        'identity': run_identity,
     }
     arrays = {_VARIABLE + name: value for name, value in checkpoint.variables.items()}
     if best is not None:
@@ -130,19 +132,21 @@ def save(path, checkpoint, same):
     files.write(path, data.getvalue())
 
 
-def load(path, same):
+def load(path, run_identity):
     """Returns the `Checkpoint` at `path`, or None where there is none.
 
     Raises:
-      UserError: it is damaged, or of a run with another `identity` than `same`.
+      UserError: it is corrupt, or of a run with another `identity`.
     """
     if not os.path.exists(path):
         return None
     saved, identity_of_saved = _read(path)
-    if identity_of_saved != same:
-        names = sorted(set(same) | set(identity_of_saved))
+    if identity_of_saved != run_identity:
+        names = sorted(set(run_identity) | set(identity_of_saved))
         different = [
-            name for name in names if name not in same or identity_of_saved.get(name) != same[name]
+            name
+            for name in names
+            if name not in run_identity or identity_of_saved.get(name) != run_identity[name]
         ]
         raise UserError(
             'the checkpoint %s is of a run with other %s: give the same flags and photos, or '
@@ -156,15 +160,15 @@ def random_seed(path):
     if not os.path.exists(path):
         return None
     seed = _read(path)[1].get('random_seed')
-    if not _is_whole(seed, 0, _MOST):
-        raise _damaged(path)
+    if not _is_integer(seed, 0, _MOST):
+        raise _corrupt(path)
     return seed
 
 
 def check_variables(path, checkpoint, shapes):
     """Raises UserError unless a `Checkpoint` has variables of these shapes, from name to tuple."""
     if _shapes(checkpoint.variables) != shapes:
-        raise _damaged(path)
+        raise _corrupt(path)
 
 
 def _read(path):
@@ -174,11 +178,11 @@ def _read(path):
         arrays = _arrays(data)
         description = arrays.pop(_META)
         _require(description.shape == () and description.dtype.kind == 'U')
-        meta = files.from_json(str(description))
+        meta = untrusted.from_json(str(description))
         _require(isinstance(meta['identity'], dict))
         return _checked(meta, arrays), meta['identity']
     except Exception:  # Of what is corrupt numpy and zipfile raise nearly anything.
-        raise _damaged(path)
+        raise _corrupt(path)
 
 
 def _arrays(data):
@@ -195,14 +199,14 @@ def _arrays(data):
 def _checked(meta, arrays):
     """Returns the `Checkpoint`; ValueError, KeyError: it is none that `save` has written."""
     variables = _named(arrays, _VARIABLE)
-    _require(_is_whole(meta['steps_done'], 1, _MOST))
+    _require(_is_integer(meta['steps_done'], 1, _MOST))
     _require(isinstance(meta['stopped_early'], bool))
     best = None
     if meta['best'] is not None:
         accuracy, step = meta['best']
         best = Best(accuracy, step, _named(arrays, _BEST))
         _require(isinstance(accuracy, float) and 0 <= accuracy <= 1)
-        _require(_is_whole(step, 0, meta['steps_done'] - 1))
+        _require(_is_integer(step, 0, meta['steps_done'] - 1))
         _require(_shapes(best.variables) == _shapes(variables))
     return Checkpoint(meta['steps_done'], variables, best, meta['stopped_early'])
 
@@ -222,7 +226,7 @@ def _shapes(variables):
     return {name: value.shape for name, value in variables.items()}
 
 
-def _is_whole(value, low, high):
+def _is_integer(value, low, high):
     return type(value) is int and low <= value <= high  # A bool is no number here.
 
 
@@ -231,5 +235,5 @@ def _require(condition):
         raise ValueError
 
 
-def _damaged(path):
-    return UserError('the checkpoint %s is damaged: delete it to begin from the first step' % path)
+def _corrupt(path):
+    return UserError('the checkpoint %s is corrupt: delete it to begin from the first step' % path)

@@ -10,7 +10,7 @@ import time
 
 import tensorflow.compat.v1 as tf
 
-from scripts.common import files
+from scripts.common import encodings
 from scripts.common.errors import UserError
 
 _VERSION = 'brain.Event:2'
@@ -33,7 +33,7 @@ class EventWriter:
 
     def __init__(self, folder, suffix=''):
         name = 'events.out.tfevents.%010d.%s%s' % (time.time(), socket.gethostname(), suffix)
-        path = files.for_tensorflow(os.path.join(folder, name))
+        path = encodings.for_tensorflow(os.path.join(folder, name))
         try:
             os.makedirs(folder, exist_ok=True)
             self._writer = tf.python_io.TFRecordWriter(path)
@@ -54,9 +54,8 @@ class EventWriter:
             summary = tf.Summary.FromString(summary)
         self._write(tf.Event(summary=summary, step=step))
 
-    def add_graph(self, graph):
-        """Adds a tf.Graph, with the shapes of its tensors as far as they are known."""
-        graph_def = graph.as_graph_def(add_shapes=True)
+    def add_graph(self, graph_def):
+        """Adds a GraphDef."""
         self._write(tf.Event(graph_def=graph_def.SerializeToString()))
 
     def begin_again(self, step):

@@ -1,8 +1,7 @@
-"""Training the new layer."""
+"""The training loop: the only one, whatever is trained."""
 
 import contextlib
 import datetime
-import itertools
 import logging
 import math
 import os
@@ -13,291 +12,208 @@ import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.dataset import split
-from scripts.dataset.photos import Photo
-from scripts.export import export
-from scripts.features import extract
-from scripts.graphs import description as description_lib
-from scripts.graphs import graph_files, search
-from scripts.graphs.session import callable_of, open_session
-from scripts.images import distort
-from scripts.images.runner import BATCH_SIZE
-from scripts.networks import backbone as backbone_lib
-from scripts.training import checkpoint
-from scripts.training import model as layer_lib
-from scripts.training.batches import ALL, Sampler
-from scripts.training.checkpoint import Best, Checkpoint
+from scripts.graphs import graph_files
+from scripts.training import checkpoint, evaluating
+from scripts.training import settings as settings_lib
+from scripts.training.batches import Sampler
+from scripts.training.checkpoint import Best, Checkpoint, CheckpointManager
 from scripts.training.event_writer import EventWriter
 
 _LOG = logging.getLogger(__name__)
 
-# Each use of chance draws from a stream of its own: evaluating more often, say, trains the same.
-_TRAINING_STREAM, _VALIDATION_STREAM, _TEST_STREAM, _DISTORTION_STREAM = range(4)
 
-
-def check_final_tensor_name(pretrained, name):
-    """Raises UserError where a pretrained network has a node of that name already."""
-    nodes = {node.lower() for node in search.nodes_by_name(pretrained.graph_def)}
-    # TensorFlow tells names apart without their case, and no node has the name of a scope.
-    taken = any(node == name.lower() or node.startswith(name.lower() + '/') for node in nodes)
-    if taken or name.lower().split('/')[0] in layer_lib.SCOPES:
-        raise UserError(
-            '--final_tensor_name=%s: %s, or the new layer, has a node or a scope of that name '
-            'already; choose another, such as final_result' % (name, pretrained.network.name)
-        )
-
-
-class TestResult(typing.NamedTuple):
-    """accuracy: 0 to 1. photos: those tested. scores: float32 `[photos, labels]`."""
+class Measured(typing.NamedTuple):
+    """accuracy: 0 to 1. cross_entropy: mean. photos: int, how many they are of."""
 
     accuracy: float
-    photos: typing.Sequence[Photo]
-    scores: np.ndarray
-
-    @property
-    def right(self):
-        """int, how many of the photos got their label."""
-        truth = [photo.label_index for photo in self.photos]
-        return int((self.scores.argmax(axis=1) == truth).sum())
+    cross_entropy: float
+    photos: int
 
 
-class Trainer:
-    """The training graph and its session; used as a context manager.
+class Evaluation(typing.NamedTuple):
+    """What was measured after a step.
 
-    Args:
-      pretrained: the `Backbone` network behind the layer.
-      label_count: int.
-      settings: a `settings.Training`.
-      description: the `Description` of the graphs that it gives, or None.
+    step: int, from 0 on.
+    training: `Measured` on the batch that was trained on; None where a run that goes on has no step
+      left to train.
+    validation: `Measured`, or None where there are no validation photos.
     """
 
-    def __init__(self, pretrained, label_count, settings, description=None):
-        self._pretrained, self._settings = pretrained, settings
-        self._description = description
-        graph = tf.Graph()
-        with graph.as_default():
-            tf.set_random_seed(settings.random_seed)
-            bottleneck_tensor = backbone_lib.import_into_graph(pretrained)
-            self._layer = layer_lib.add(bottleneck_tensor, label_count, settings)
-            self._variables = {variable.op.name: variable for variable in tf.global_variables()}
-        self._session = open_session(graph)
-        layer = self._layer
-        self._session.run(layer.initializer)
-        self._run_step = callable_of(
-            self._session,
-            [layer.bottleneck_input, layer.ground_truth_input, layer.step_input],
-            layer.summaries,
-            layer.train_step,
-        )
-        self._steps_done = 0
-        self._best = None
-        self._stopped_early = False
+    step: int
+    training: typing.Optional[Measured]
+    validation: typing.Optional[Measured]
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *_):
-        self._session.close()
+class History(typing.NamedTuple):
+    """How training went.
 
-    def restore(self, saved):
-        """Goes on from a `checkpoint.Checkpoint`.
+    evaluations: list of `Evaluation`, those of this call: none of before a resume.
+    steps_done: int, those of before a resume included.
+    stopped_early: whether it ended before the last step.
+    best_step: the step whose variables the model has now, with early stopping; else None.
+    """
 
-        Raises:
-          UserError: it is of another graph.
-        """
-        shapes = {name: tuple(each.shape.as_list()) for name, each in self._variables.items()}
-        checkpoint.check_variables(self._settings.checkpoint_path, saved, shapes)
-        self._set_variables(saved.variables)
-        self._steps_done = saved.steps_done
-        self._best = saved.best
-        self._stopped_early = saved.stopped_early
+    evaluations: typing.List[Evaluation]
+    steps_done: int
+    stopped_early: bool
+    best_step: typing.Optional[int]
 
-    def train(self, examples, distortions, keeper):
-        """Runs the steps that are not done yet, with a log line at each evaluation.
 
-        With early stopping, the variables are in the end those of the best evaluation.
+def fit(model, batches, validation, settings, on_evaluation=None):
+    """Trains a model, with a log line at each evaluation.
 
-        Args:
-          examples: a dict from category to `Examples`; those of validation may be empty.
-          distortions: `Distortions`, for which training needs no bottlenecks, or None.
-          keeper: a `checkpoint.Keeper`.
+    With early stopping, the variables are in the end those of the best evaluation. With
+    `settings.resume` it goes on from the checkpoint, where there is one.
 
-        Raises:
-          UserError: the cross entropy is not a number any more, or a file cannot be written.
-        """
-        settings = self._settings
-        steps, begin = settings.how_many_training_steps, self._steps_done
-        training, validation = examples[split.TRAINING], examples[split.VALIDATION]
-        with contextlib.ExitStack() as stack:
-            draw = stack.enter_context(self._training_batches(training, distortions))
-            write_training = stack.enter_context(self._summary_writer('train'))
-            write_validation = stack.enter_context(self._summary_writer('validation'))
-            validate = self._validator(validation, write_validation)
-            progress = stack.enter_context(Progress('Training', steps - begin, 'steps'))
-            while self._steps_done < steps and not self._stopped_early:
-                step = self._steps_done
-                batch = draw()
-                write_training(self._train_step(step, *batch), step)
-                if settings.evaluates(step):
-                    self._log_training(step, batch)
-                if settings.evaluates_in_any_run(step):
-                    validate(step)
-                self._store_intermediate(step)
-                self._steps_done += 1
-                if keeper.due():
-                    keeper.save(self._checkpoint())
-                progress.advance(1)
-            if self._steps_done > begin:
-                keeper.save(self._checkpoint())
-            # A run of more steps, which may go on from that checkpoint, has no evaluation here.
-            if not (self._stopped_early or settings.evaluates_in_any_run(steps - 1)):
-                validate(steps - 1)
-        if settings.early_stopping_steps and self._best is not None:
-            self._set_variables(self._best.variables)
+    Args:
+      model: a `Model`.
+      batches: what gives batches by `next()` and passes over them by `skip(n)`, which stands before
+        its first one.
+      validation: `Examples` to evaluate on, which may be empty.
+      settings: a `settings.Training`.
+      on_evaluation: takes each `Evaluation`; where it returns true, training ends there. Or None.
 
-    def test(self, testing):
-        """Returns the `TestResult` on `Examples`, which are not empty."""
-        count = _evaluated(testing, self._settings.test_batch_size)
-        rows = self._sampler(testing, _TEST_STREAM).draw(count)
-        accuracy, scores = self._session.run(
-            [self._layer.accuracy, self._layer.scores], self._feeds(*testing.take(rows))
-        )
-        return TestResult(accuracy, [testing.photos[row] for row in rows], scores)
+    Returns:
+      A `History`.
 
-    def frozen_graph(self, tested=None):
-        """Returns the network and the layer as trained so far as one frozen GraphDef.
+    Raises:
+      UserError: the cross entropy is not finite any more, the checkpoint is of another run, or a
+        file cannot be written.
+    """
+    run = _Run(model, validation, settings, on_evaluation or (lambda evaluation: False))
+    run.resume(batches)
+    with run.writing_summaries():
+        run.train(batches)
+    run.take_best()
+    return run.history()
 
-        Args:
-          tested: the `TestResult` that its description tells, or None.
-        """
-        output = self._settings.final_tensor_name
-        graph_def = export.freeze(self._session, self._pretrained, output)
-        if self._description is not None:
-            test = tested and description_lib.Test(
-                tested.right / len(tested.photos), len(tested.photos)
-            )
-            description_lib.attach(graph_def, output, self._description._replace(test=test))
-        return graph_def
 
-    @contextlib.contextmanager
-    def _training_batches(self, training, distortions):
-        """Gives a function that returns the next bottlenecks and labels to train on."""
-        sampler = self._sampler(training, _TRAINING_STREAM)
-        count = self._settings.train_batch_size
-        for _ in range(self._steps_done):
-            sampler.draw(count)
-        if distortions is None:
-            yield lambda: training.take(sampler.draw(count))
+class _Run:
+    """One call of `fit`: how far it has come, and what it writes."""
+
+    def __init__(self, model, validation, settings, on_evaluation):
+        self._model, self._settings, self._on_evaluation = model, settings, on_evaluation
+        self._validation = validation
+        self._manager = CheckpointManager(settings.checkpoint_path, settings.identity)
+        self._steps_done, self._best, self._stopped_early = 0, None, False
+        self._evaluations = []
+        self._write = {'train': _discard, 'validation': _discard}
+        if len(validation.labels):
+            stream = settings.random_state(settings_lib.VALIDATION_STREAM)
+            self._sampler = Sampler(validation.labels, stream)
+            self._count = evaluating.count_of(validation, settings.validation_batch_size)
+            if settings.early_stopping_steps:
+                self._count = settings_lib.ALL  # The best of many small samples is a lucky draw.
+
+    def resume(self, batches):
+        """Takes the model, the batches and what is drawn to where the checkpoint is."""
+        saved = self._manager.load() if self._settings.resume else None
+        if saved is None:
             return
-
-        def draw_distorted():
-            rows = sampler.draw(count)
-            return stream.take(len(rows)), training.labels[rows]
-
-        done = self._steps_done * (len(training.labels) if count == ALL else count)
-        into_batch = done % BATCH_SIZE  # The stream's batches, too, are those of an unbroken run.
-        choices = itertools.islice(self._distorted_choices(training), done - into_batch, None)
-        with extract.DistortedStream(self._pretrained, distortions, choices) as stream:
-            stream.take(into_batch)
-            yield draw_distorted
-
-    def _distorted_choices(self, training):
-        """Yields what to read for a `DistortedStream`: the rows that training draws, from step 0.
-
-        The stream reads ahead of the training, so these come from a sampler of their own.
-        """
-        sampler = self._sampler(training, _TRAINING_STREAM)
-        random_state = self._settings.random_state(_DISTORTION_STREAM)
-        while True:
-            rows = sampler.draw(self._settings.train_batch_size)
-            draws = distort.draw(random_state, len(rows))
-            for row, numbers in zip(rows, draws):
-                yield training.photos[row].path, numbers
-
-    def _validator(self, validation, write):
-        """Returns a function that evaluates after a step; without photos it does nothing.
-
-        Args:
-          validation: `Examples`.
-          write: takes the summaries and the step.
-        """
-        if not len(validation.labels):
-            return lambda step: None
-        sampler = self._sampler(validation, _VALIDATION_STREAM)
-        count = _evaluated(validation, self._settings.validation_batch_size)
-        if self._settings.early_stopping_steps:
-            count = ALL  # By a few photos, the best of many evaluations is a lucky draw.
-        for step in range(self._steps_done):
-            if self._settings.evaluates_in_any_run(step):
-                sampler.draw(count)
-
-        def validate(step):
-            summary, accuracy = self._validate(step, validation.take(sampler.draw(count)))
-            write(summary, step)
-            self._judge(step, accuracy)
-
-        return validate
-
-    def _sampler(self, examples, stream):
-        return Sampler(examples.labels, self._settings.random_state(stream))
+        checkpoint.check_variables(self._settings.checkpoint_path, saved, self._model.shapes())
+        self._model.set_values(saved.variables)
+        self._steps_done, self._best = saved.steps_done, saved.best
+        self._stopped_early = saved.stopped_early
+        batches.skip(self._steps_done)
+        if len(self._validation.labels):
+            for step in range(self._steps_done):
+                if self._settings.evaluates_in_any_run(step):
+                    self._sampler.draw(self._count)
 
     @contextlib.contextmanager
-    def _summary_writer(self, name):
-        """Gives a function that writes a summary of a step to a folder of `summaries_dir`."""
-        folder = os.path.join(self._settings.summaries_dir, name)
+    def writing_summaries(self):
+        """Opens the event files, where summaries are wanted, while the block runs."""
+        with contextlib.ExitStack() as stack:
+            if self._settings.summary_interval:
+                for name in self._write:
+                    self._write[name] = stack.enter_context(self._event_writer(name)).add_summary
+            yield
+
+    def _event_writer(self, name):
         begin = self._steps_done
         # Event files are named by the second, and one of the same name would be written over.
-        suffix = '.from-%d' % begin if begin else ''
-        with EventWriter(folder, suffix) as writer:
-            if begin:
-                # What an earlier run wrote after its last checkpoint is written again.
-                writer.begin_again(begin)
-            elif name == 'train':
-                writer.add_graph(self._session.graph)
-            yield writer.add_summary
+        writer = EventWriter(
+            os.path.join(self._settings.summaries_dir, name), '.from-%d' % begin if begin else ''
+        )
+        if begin:
+            # What an earlier run wrote after its last checkpoint is written again.
+            writer.begin_again(begin)
+        elif name == 'train':
+            writer.add_graph(self._model.graph_def(add_shapes=True))
+        return writer
 
-    def _feeds(self, bottlenecks, labels):
-        return {self._layer.bottleneck_input: bottlenecks, self._layer.ground_truth_input: labels}
+    def train(self, batches):
+        """Runs the steps that are not done yet."""
+        steps, begin = self._settings.how_many_training_steps, self._steps_done
+        training = None  # Where the run goes on after its last step.
+        with Progress('Training', steps - begin, 'steps') as progress:
+            while self._steps_done < steps and not self._stopped_early:
+                training = self._step(self._steps_done, batches.next())
+                progress.advance(1)
+            if self._steps_done > begin:
+                self._manager.save(self._checkpoint())
+            # A run of more steps, which may go on from that checkpoint, has no evaluation here.
+            if not (self._stopped_early or self._settings.evaluates_in_any_run(steps - 1)):
+                self._validate(steps - 1, training)
 
-    def _train_step(self, step, bottlenecks, labels):
-        """Trains one step and returns its summaries."""
+    def _step(self, step, batch):
+        """Trains, evaluates and saves one step; returns the `Measured` of its batch, or None."""
+        settings, training = self._settings, None
+        self._train(step, batch)
+        if settings.evaluates(step):
+            training = self._measure_training(step, batch)
+        if settings.evaluates_in_any_run(step):
+            self._validate(step, training)
+        self._store_intermediate(step)
+        self._steps_done += 1
+        if self._manager.due():
+            self._manager.save(self._checkpoint())
+        return training
+
+    def _train(self, step, batch):
+        interval = self._settings.summary_interval
+        summarize = bool(interval) and step % interval == 0
         try:
-            return self._run_step(bottlenecks, labels, np.int32(step))
+            summaries = self._model.train(step, batch, summarize)
         except tf.errors.InvalidArgumentError as error:
-            if 'summary histogram' not in error.message:
+            # A histogram takes no NaN and no infinity: of each it tells in other words.
+            if 'histogram' not in error.message.lower():
                 raise
-            raise self._diverged(step, 'weights are')  # A histogram takes no NaN.
+            raise self._diverged(step, 'weights are')
+        if summarize:
+            self._write['train'](summaries, step)
 
-    def _diverged(self, step, what):
-        return UserError(
-            'training diverged at step %d: the %s not finite; lower --learning_rate (it is %g)'
-            % (step, what, self._settings.learning_rate)
-        )
-
-    def _log_training(self, step, batch):
-        accuracy, cross_entropy = self._session.run(
-            [self._layer.accuracy, self._layer.cross_entropy], self._feeds(*batch)
-        )
-        _log_step(step, 'Train accuracy = %.1f%%', accuracy * 100)
-        _log_step(step, 'Cross entropy = %f', cross_entropy)
-        if not math.isfinite(cross_entropy):
+    def _measure_training(self, step, batch):
+        result = self._model.evaluate(batch)
+        _log_step(step, 'Train accuracy = %.1f%%', result.accuracy * 100)
+        _log_step(step, 'Cross entropy = %f', result.cross_entropy)
+        if not math.isfinite(result.cross_entropy):
             raise self._diverged(step, 'cross entropy is')
+        return Measured(result.accuracy, result.cross_entropy, len(batch.labels))
 
-    def _validate(self, step, batch):
-        """Returns the summaries and the accuracy of a batch (bottlenecks and labels)."""
-        summary, accuracy = self._session.run(
-            [self._layer.summaries, self._layer.accuracy], self._feeds(*batch)
-        )
-        _log_step(step, 'Validation accuracy = %.1f%% (N=%d)', accuracy * 100, len(batch[1]))
-        return summary, accuracy
+    def _validate(self, step, training):
+        """Evaluates on validation photos, where there are any, and judges by what comes out."""
+        validation = None
+        if len(self._validation.labels):
+            rows = self._sampler.draw(self._count)
+            wanted = bool(self._settings.summary_interval)
+            result = evaluating.evaluate(self._model, self._validation, rows, wanted)
+            _log_step(step, 'Validation accuracy = %.1f%% (N=%d)', result.accuracy * 100, len(rows))
+            if wanted:
+                self._write['validation'](result.summaries, step)
+            validation = Measured(result.accuracy, result.cross_entropy, len(rows))
+            self._judge(step, result.accuracy)
+        self._evaluations.append(Evaluation(step, training, validation))
+        if self._on_evaluation(self._evaluations[-1]):
+            self._stopped_early = True
 
     def _judge(self, step, accuracy):
-        """Keeps the best variables, and stops where nothing has got better for long enough."""
+        """Keeps the best variables, and stops where nothing has improved for long enough."""
         patience, best = self._settings.early_stopping_steps, self._best
         if not patience:
             return
         if best is None or accuracy > best.accuracy:
-            self._best = Best(float(accuracy), step, self._session.run(self._variables))
+            self._best = Best(accuracy, step, self._model.values())
         elif step - best.step >= patience:
             _log_step(
                 step,
@@ -314,29 +230,40 @@ class Trainer:
             path = os.path.join(
                 self._settings.intermediate_output_graphs_dir, 'intermediate_%d.pb' % step
             )
-            self._finite_variables(step)
-            graph_files.write(self.frozen_graph(), path)
+            self._finite_values(step)
+            graph_files.write(self._model.frozen_graph(), path)
             _LOG.info('Intermediate graph written to %s', path)
 
     def _checkpoint(self):
-        variables = self._finite_variables(self._steps_done - 1)
-        return Checkpoint(self._steps_done, variables, self._best, self._stopped_early)
+        values = self._finite_values(self._steps_done - 1)
+        return Checkpoint(self._steps_done, values, self._best, self._stopped_early)
 
-    def _finite_variables(self, step):
-        """Returns the variables' values after a step; raises UserError where one is no number."""
-        values = self._session.run(self._variables)
+    def _finite_values(self, step):
+        """Returns the variables' values after a step; raises UserError where one is not finite."""
+        values = self._model.values()
         if not all(np.isfinite(value).all() for value in values.values()):
             raise self._diverged(step, 'weights are')
         return values
 
-    def _set_variables(self, values):
-        for name, variable in self._variables.items():
-            variable.load(values[name], self._session)
+    def _diverged(self, step, what):
+        return UserError(
+            'training diverged at step %d: the %s not finite; lower --learning_rate (it is %g)'
+            % (step, what, self._settings.learning_rate)
+        )
+
+    def take_best(self):
+        """Gives the model the variables of the best evaluation, with early stopping."""
+        if self._settings.early_stopping_steps and self._best is not None:
+            self._model.set_values(self._best.variables)
+
+    def history(self):
+        """Returns the `History`."""
+        best_step = self._best.step if self._best is not None else None
+        return History(self._evaluations, self._steps_done, self._stopped_early, best_step)
 
 
-def _evaluated(examples, batch_size):
-    """Returns how many examples to draw: all, where a batch would repeat some of a few."""
-    return ALL if len(examples.labels) <= batch_size else batch_size
+def _discard(summaries, step):
+    """Takes the place of an event file where no summaries are wanted."""
 
 
 def _log_step(step, text, *values):

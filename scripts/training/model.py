@@ -1,155 +1,184 @@
-"""The new softmax layer, its training step, metrics and summaries, as a graph.
-
-The names of nodes and summary tags are a contract: people compare runs in TensorBoard by them.
-"""
+"""The trained part of a network: the tail behind the backbone, and the head."""
 
 import typing
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.training.settings import ADAM, MOMENTUM
+from scripts.common.errors import UserError
+from scripts.graphs import description as description_lib
+from scripts.graphs import search, versions
+from scripts.graphs.session import callable_of, open_session
+from scripts.networks import backbone as backbone_lib
+from scripts.training import head as head_lib
+from scripts.training import tail
 
-# Small enough that all classes start out equal, not zero so that TensorBoard shows it move.
-_INITIAL_STDDEV = 0.001
-
-_MOMENTUM = 0.9  # The customary one.
-
-# What the names of the new nodes begin with; TensorFlow puts a number behind `input`.
-SCOPES = ('input', 'input_1', 'final_training_ops', 'cross_entropy', 'train', 'accuracy')
+# The names of what stands only in the training graph: what features are fed to, in the boundary's
+# place, and before the names of the constants whose places the tail's variables take.
+_FED, _TAIL_SCOPE = 'fed_features', 'trained_tail/'
 
 
-class Layer(typing.NamedTuple):
-    """Tensors and operations of the new layer.
+class Result(typing.NamedTuple):
+    """What a model gives on a batch.
 
-    bottleneck_input: float32 `[batch, length]`, fed.
-    ground_truth_input: int64 `[batch]`, fed.
-    step_input: int32 scalar, fed to train_step: the number of the step, which seeds the dropout.
-    train_step: one step of the optimizer.
-    cross_entropy, accuracy: float32 scalars.
-    scores: float32 `[batch, class_count]`, the softmax.
-    summaries: scalar string, all summaries.
-    initializer: sets the variables.
+    accuracy, cross_entropy: float, means over the batch.
+    scores: float32 `[batch, label_count]`.
+    summaries: bytes of a `tf.Summary`, or None where they are not wanted.
     """
 
-    bottleneck_input: tf.Tensor
-    ground_truth_input: tf.Tensor
-    step_input: tf.Tensor
-    train_step: tf.Operation
-    cross_entropy: tf.Tensor
-    accuracy: tf.Tensor
-    scores: tf.Tensor
-    summaries: tf.Tensor
-    initializer: tf.Operation
+    accuracy: float
+    cross_entropy: float
+    scores: np.ndarray
+    summaries: typing.Optional[bytes]
 
 
-def add(bottleneck_tensor, class_count, settings):
-    """Adds the new layer behind a network, to the current graph.
+class Model:
+    """Tail and head as a graph with a session; used as a context manager.
 
     Args:
-      bottleneck_tensor: float32 `[batch or 1, length]`.
-      class_count: int, how many labels there are.
+      backbone: the `Backbone` whose features it is fed. Constants between its boundary and the
+        bottleneck are variables here: none where the boundary is the bottleneck.
+      label_count: int.
       settings: a `settings.Training`.
+      description: the `Description` of the graphs that it gives, or None.
 
-    Returns:
-      A `Layer`.
+    Raises:
+      UserError: TensorFlow cannot load the network, or the boundary is none.
     """
-    length = bottleneck_tensor.shape.as_list()[1]
-    with tf.name_scope('input'):
-        bottleneck_input = tf.placeholder_with_default(
-            bottleneck_tensor, shape=[None, length], name='BottleneckInputPlaceholder'
+
+    def __init__(self, backbone, label_count, settings, description=None):
+        self._backbone, self._description = backbone, description
+        self._output_name = settings.final_tensor_name
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.set_random_seed(settings.random_seed)
+            # A placeholder, for to feed the boundary itself is not enough: what TensorFlow's
+            # optimizer makes of a gradient may wait for that node to have run.
+            self._features = tf.placeholder(tf.float32, (None,) + backbone.shape, name=_FED)
+            self._tail = _tail_variables(backbone)
+            replaced = {name: variable.value() for name, variable in self._tail.items()}
+            replaced[backbone.boundary] = self._features
+            bottleneck = backbone_lib.import_network(backbone, replaced)
+            self._head = head_lib.add(bottleneck, label_count, settings)
+            self._variables = {each.op.name: each for each in tf.global_variables()}
+            initializer = tf.global_variables_initializer()
+        self._session = open_session(graph)
+        self._session.run(initializer)
+        fed = [self._features, self._head.ground_truth_input, self._head.step_input]
+        self._step = callable_of(self._session, fed, None, self._head.train_step)
+        self._summarized_step = callable_of(
+            self._session, fed, self._head.summaries, self._head.train_step
         )
-        ground_truth_input = tf.placeholder(tf.int64, [None], name='GroundTruthInput')
-    logits, multiply = _logits(bottleneck_input, class_count, settings.random_seed)
-    final_tensor = tf.nn.softmax(logits, name=settings.final_tensor_name)
-    tf.summary.histogram('activations', final_tensor)
 
-    with tf.name_scope('cross_entropy'):
-        cross_entropy = _mean_cross_entropy(ground_truth_input, logits)
-    tf.summary.scalar('cross_entropy', cross_entropy)
-    with tf.name_scope('train'):
-        step_input = tf.placeholder_with_default(0, [], name='StepInput')
-        loss = cross_entropy
-        if settings.dropout:
-            dropped = _drop_out(bottleneck_input, step_input, settings)
-            loss = _mean_cross_entropy(ground_truth_input, multiply(dropped))
-        train_step = _optimizer(settings).minimize(loss)
-    with tf.name_scope('accuracy'):
-        correct = tf.equal(tf.argmax(final_tensor, 1), ground_truth_input)
-        accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
-    tf.summary.scalar('accuracy', accuracy)
-    return Layer(
-        bottleneck_input,
-        ground_truth_input,
-        step_input,
-        train_step,
-        cross_entropy,
-        accuracy,
-        final_tensor,
-        tf.summary.merge_all(),
-        tf.global_variables_initializer(),
-    )
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._session.close()
+
+    def train(self, step, batch, summarize):
+        """Trains one step.
+
+        Args:
+          step: int, its number, from 0 on.
+          batch: a `Batch`.
+          summarize: whether summaries are wanted.
+
+        Returns:
+          The bytes of a `tf.Summary`, or None.
+
+        Raises:
+          tf.errors.InvalidArgumentError: among others, where a weight is not finite, of which
+            TensorFlow makes no histogram.
+        """
+        run = self._summarized_step if summarize else self._step
+        return run(batch.features, batch.labels, np.int32(step))
+
+    def evaluate(self, batch, summarize=False):
+        """Returns the `Result` on a `Batch`, with summaries where they are wanted."""
+        head = self._head
+        fetched = [head.accuracy, head.cross_entropy, head.scores]
+        values = self._session.run(
+            fetched + [head.summaries] * summarize,
+            {self._features: batch.features, head.ground_truth_input: batch.labels},
+        )
+        count = len(batch.labels)
+        accuracy = round(float(values[0]) * count) / count  # Not as rounded to float32.
+        return Result(accuracy, float(values[1]), values[2], (values + [None])[3])
+
+    def values(self):
+        """Returns a dict from the name of each variable, the optimizer's too, to its value."""
+        return self._session.run(self._variables)
+
+    def shapes(self):
+        """Returns a dict from the name of each variable to its shape, a tuple."""
+        return {name: tuple(each.shape.as_list()) for name, each in self._variables.items()}
+
+    def set_values(self, values):
+        """Sets the variables as `values` gave them."""
+        for name, variable in self._variables.items():
+            variable.load(values[name], self._session)
+
+    def graph_def(self, add_shapes=False):
+        """Returns the network, from its fed node on, and what is trained, as a GraphDef."""
+        graph_def = self._session.graph.as_graph_def(add_shapes=add_shapes)
+        result = tf.GraphDef(versions=graph_def.versions)
+        for node in graph_def.node:
+            if node.name != _FED:
+                inputs = [self._backbone.boundary if each == _FED else each for each in node.input]
+                del node.input[:]
+                node.input.extend(inputs)
+                result.node.add().CopyFrom(node)
+        return result
+
+    def frozen_graph(self, test=None):
+        """Returns the network and the head as trained so far, as one GraphDef of constants.
+
+        The nodes of the network are those of its own file, to the byte, but for the values of the
+        constants that the tail trained: importing them writes out attributes that older TensorFlow
+        and other tools do not know. Of the new ones, attributes that hold their default are left
+        out for the same reason.
+
+        Args:
+          test: the `description.Test` that the description tells, or None.
+        """
+        frozen = tf.graph_util.convert_variables_to_constants(
+            self._session, self.graph_def(), [self._output_name]
+        )
+        original = search.nodes_by_name(self._backbone.graph_def)
+        constants = {each.op.name: name for name, each in self._tail.items()}
+        reads = {each.value().op.name for each in self._tail.values()}
+        result = tf.GraphDef(versions=self._backbone.graph_def.versions)
+        for node in versions.strip_defaults(frozen).node:
+            if node.name in constants:
+                trained = result.node.add()
+                trained.CopyFrom(original[constants[node.name]])
+                trained.attr['value'].CopyFrom(node.attr['value'])
+            elif node.name not in reads:
+                result.node.add().CopyFrom(original.get(node.name, node))
+        if self._description is not None:
+            description_lib.attach(result, self._output_name, self._description._replace(test=test))
+        return result
 
 
-def _logits(bottleneck_input, class_count, seed):
-    """Returns the logits, float32 `[batch, class_count]`, and what makes them of bottlenecks."""
-    shape = [bottleneck_input.shape.as_list()[1], class_count]
-    with tf.name_scope('final_training_ops'):
-        with tf.name_scope('weights'):
-            # A seed of its own: what TensorFlow draws without one depends on its version.
-            weights = tf.Variable(
-                tf.truncated_normal(shape, stddev=_INITIAL_STDDEV, seed=seed), name='final_weights'
-            )
-            _summarize(weights)
-        with tf.name_scope('biases'):
-            biases = tf.Variable(tf.zeros([class_count]), name='final_biases')
-            _summarize(biases)
-
-        def multiply(bottlenecks):
-            # Not the operator, nor TensorFlow 2's tf.add: those make an AddV2, which TensorFlow
-            # before 1.15 and OpenCV do not know.
-            return tf.raw_ops.Add(x=tf.matmul(bottlenecks, weights), y=biases, name='add')
-
-        with tf.name_scope('Wx_plus_b'):
-            logits = multiply(bottleneck_input)
-            tf.summary.histogram('pre_activations', logits)
-    return logits, multiply
+def _tail_variables(backbone):
+    """Returns a dict from the name of each constant of the tail to a variable of its value."""
+    nodes = search.nodes_by_name(backbone.graph_def)
+    return {
+        name: tf.Variable(
+            tf.make_ndarray(nodes[name].attr['value'].tensor), name=_TAIL_SCOPE + name
+        )
+        for name in tail.trained_constants(backbone)
+    }
 
 
-def _mean_cross_entropy(ground_truth, logits):
-    return tf.reduce_mean(
-        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ground_truth, logits=logits)
-    )
-
-
-def _drop_out(bottleneck_input, step_input, settings):
-    """Returns bottlenecks of which a share is zero and the rest larger by as much.
-
-    What is dropped depends on the seed and the step alone, so that a run can be resumed.
-    """
-    draws = tf.random.stateless_uniform(
-        tf.shape(bottleneck_input), tf.stack([settings.random_seed, step_input])
-    )
-    kept = tf.cast(draws >= settings.dropout, tf.float32)
-    return bottleneck_input * kept / (1.0 - settings.dropout)
-
-
-def _optimizer(settings):
-    if settings.optimizer == ADAM:
-        return tf.train.AdamOptimizer(settings.learning_rate)
-    if settings.optimizer == MOMENTUM:
-        return tf.train.MomentumOptimizer(settings.learning_rate, _MOMENTUM)
-    return tf.train.GradientDescentOptimizer(settings.learning_rate)
-
-
-def _summarize(variable):
-    """Adds summaries of the spread of a variable's values."""
-    with tf.name_scope('summaries'):
-        mean = tf.reduce_mean(variable)
-        with tf.name_scope('stddev'):
-            stddev = tf.sqrt(tf.reduce_mean(tf.square(variable - mean)))
-        # A trailing _1 is what the classic tags have: there, nodes took the bare names.
-        tf.summary.scalar('mean_1', mean)
-        tf.summary.scalar('stddev_1', stddev)
-        tf.summary.scalar('max_1', tf.reduce_max(variable))
-        tf.summary.scalar('min_1', tf.reduce_min(variable))
-        tf.summary.histogram('histogram', variable)
+def check_final_tensor_name(backbone, name):
+    """Raises UserError where the network of a backbone has a node of that name already."""
+    nodes = {node.lower() for node in search.nodes_by_name(backbone.graph_def)}
+    # TensorFlow tells names apart without their case, and no node has the name of a scope.
+    taken = any(node == name.lower() or node.startswith(name.lower() + '/') for node in nodes)
+    if taken or name.lower().split('/')[0] in head_lib.SCOPES:
+        raise UserError(
+            '--final_tensor_name=%s: %s, or the new layer, has a node or a scope of that name '
+            'already; choose another, such as final_result' % (name, backbone.network.name)
+        )

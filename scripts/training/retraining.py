@@ -1,117 +1,100 @@
-"""The main job from end to end: a data set of photos becomes a graph and its labels."""
+"""The main job from end to end: a data set of photos becomes a trained, frozen graph."""
 
+import contextlib
 import logging
 import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.common import files, intervals
+from scripts.common import encodings, intervals
 from scripts.common.errors import UserError
-from scripts.dataset import labels as labels_lib
 from scripts.dataset import split
-from scripts.export import export
 from scripts.features import extract
 from scripts.features.cache import Place
-from scripts.graphs import description, graph_files
+from scripts.graphs import description
 from scripts.images import runner
-from scripts.images.graph_input import GraphInput
 from scripts.images.settings import APPLY
-from scripts.networks import backbone as backbone_lib
-from scripts.training import checkpoint, summaries
-from scripts.training import fit as training
-from scripts.training.batches import Examples
-from scripts.training.checkpoint import Keeper
+from scripts.training import batches as batches_lib
+from scripts.training import checkpoint, evaluating, summaries
+from scripts.training import fit as fit_lib
+from scripts.training import settings as settings_lib
+from scripts.training.batches import Examples, Sampler
+from scripts.training.model import Model, check_final_tensor_name
 
 _LOG = logging.getLogger(__name__)
 
 
 class Trained(typing.NamedTuple):
-    """The frozen GraphDef, and its `TestResult`, or None where there are no test photos."""
+    """What a run gives.
+
+    graph_def: the frozen GraphDef.
+    tested: its `evaluating.TestResult`, or None where there are no test photos.
+    history: the `fit.History`.
+    """
 
     graph_def: tf.GraphDef
-    tested: typing.Optional[training.TestResult]
+    tested: typing.Optional[evaluating.TestResult]
+    history: fit_lib.History
 
 
-def run(settings, dataset):
-    """Retrains, tests, and writes the graph and the labels.
+def run(settings, backbone, dataset):
+    """Computes features, trains, and tests.
 
     Args:
       settings: a `settings.Retraining`.
+      backbone: the `Backbone` of its network.
       dataset: a `Dataset` with training photos.
 
     Returns:
       A `Trained`.
 
     Raises:
-      UserError: something is missing, damaged or cannot be written; what is there stays.
+      UserError: something is missing, corrupt or cannot be written; what is there stays.
     """
-    pretrained = _network(settings)
-    keeper = Keeper(
-        settings.training.checkpoint_path, checkpoint.identity(settings, pretrained, dataset)
-    )
-    saved = _saved(settings.training, keeper)
-    examples = _examples(settings, pretrained, dataset)
-    _check_classes(examples[split.TRAINING], dataset.labels)
-    if settings.training.early_stopping_steps and not len(examples[split.VALIDATION].labels):
-        raise UserError(
-            '--early_stopping_steps=%d needs validation photos, and there are none: add photos or '
-            'raise --validation_percentage' % settings.training.early_stopping_steps
-        )
+    check_final_tensor_name(backbone, settings.training.final_tensor_name)
+    training = settings.training._replace(identity=checkpoint.identity(settings, backbone, dataset))
+    saved = _saved(training)
+    examples = _examples(settings, backbone, dataset)
+    _check_examples(training, examples, dataset.labels)
     if saved is None:
-        summaries.empty_dir(settings.training.summaries_dir)
-    distortions = settings.distortions if settings.distortions.wanted() else None
-    described = _description(settings, pretrained, dataset)
-    with training.Trainer(pretrained, len(dataset.labels), settings.training, described) as trainer:
-        if saved is not None:
-            _LOG.info('Going on after %d steps, from the checkpoint', saved.steps_done)
-            trainer.restore(saved)
-        trainer.train(examples, distortions, keeper)
-        result = None
-        if len(examples[split.TESTING].labels):
-            result = trainer.test(examples[split.TESTING])
-            _log_test(result, dataset.labels, settings.print_misclassified_test_images)
-        graph_def = trainer.frozen_graph(result)
-    graph_files.write(graph_def, settings.output_graph)
-    labels_lib.write(dataset.labels, settings.output_labels)
-    return Trained(graph_def, result)
+        summaries.empty_dir(training.summaries_dir)
+    else:
+        _LOG.info('Going on after %d steps, from the checkpoint', saved.steps_done)
+    described = _description(settings, backbone, dataset)
+    with contextlib.ExitStack() as stack:
+        model = stack.enter_context(Model(backbone, len(dataset.labels), training, described))
+        batches = stack.enter_context(_batches(settings, backbone, examples[split.TRAINING]))
+        history = fit_lib.fit(model, batches, examples[split.VALIDATION], training)
+        tested = _test(model, examples[split.TESTING], training)
+        if tested is not None:
+            _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
+        return Trained(model.frozen_graph(tested and tested.described), tested, history)
 
 
-def _network(settings):
-    """Returns the `Backbone` network, which has been found to do all that is wanted."""
-    if settings.saved_model_dir:
-        export.check_saved_model_dir(settings.saved_model_dir)
-    pretrained = backbone_lib.load(settings.network, settings.model_dir)
-    if settings.tflite_output_file:
-        # The network alone: of the new layer TensorFlow Lite has every operation.
-        export.to_lite(
-            pretrained.graph_def, _graph_input(settings), settings.network.bottleneck_name
-        )
-    training.check_final_tensor_name(pretrained, settings.training.final_tensor_name)
-    return pretrained
-
-
-def _saved(settings, keeper):
-    """Returns the `Checkpoint` that a `settings.Training` goes on from, or None."""
-    saved = keeper.load() if settings.resume else None
-    if saved is not None and saved.steps_done > settings.how_many_training_steps:
+def _saved(training):
+    """Returns the `Checkpoint` that a run goes on from, or None."""
+    if not training.resume:
+        return None
+    saved = checkpoint.load(training.checkpoint_path, training.identity)
+    if saved is not None and saved.steps_done > training.how_many_training_steps:
         raise UserError(
             'the checkpoint %s is after step %d, and --how_many_training_steps=%d asks for fewer: '
             'give at least as many, or another --checkpoint_path'
-            % (settings.checkpoint_path, saved.steps_done, settings.how_many_training_steps)
+            % (training.checkpoint_path, saved.steps_done, training.how_many_training_steps)
         )
     return saved
 
 
-def _description(settings, pretrained, dataset):
+def _description(settings, backbone, dataset):
     """Returns the `Description` of the graph that is to be trained."""
     network, split_used = settings.network, dataset.split
     return description.Description(
         labels=tuple(label.strip() for label in dataset.labels),
         input=description.Input(network.input_name, *network.pixels),
-        network=description.Network(network.name, pretrained.sha256),
+        network=description.Network(network.name, backbone.sha256),
         photos=description.Photos(
-            image_dir=files.as_utf8(dataset.image_dir) if settings.describe_paths else None,
+            image_dir=encodings.as_utf8(dataset.image_dir) if settings.describe_paths else None,
             split_key=split_used.key,
             testing_percentage=split_used.testing_percentage,
             validation_percentage=split_used.validation_percentage,
@@ -122,40 +105,39 @@ def _description(settings, pretrained, dataset):
     )
 
 
-def _check_classes(training_examples, labels):
-    counts = np.bincount(training_examples.labels, minlength=len(labels))
+def _check_examples(training, examples, labels):
+    counts = np.bincount(examples[split.TRAINING].labels, minlength=len(labels))
     if not counts.all():
         raise UserError(
-            'none of the training photos of class %s can be read, so it could not be learned: '
+            'all training photos of class %s are unreadable, so it cannot be learned: '
             'replace them, or take the class away' % labels[counts.argmin()]
+        )
+    if training.early_stopping_steps and not len(examples[split.VALIDATION].labels):
+        raise UserError(
+            '--early_stopping_steps=%d needs validation photos, and there are none: add photos or '
+            'raise --validation_percentage' % training.early_stopping_steps
         )
 
 
-def write_saved_model(settings, graph_def, labels):
-    """Writes the trained graph as a SavedModel."""
-    export.write_saved_model(
-        graph_def,
-        _graph_input(settings),
-        settings.training.final_tensor_name,
-        labels,
-        settings.saved_model_dir,
-    )
-    _LOG.info('SavedModel written to %s', settings.saved_model_dir)
+def _batches(settings, backbone, examples):
+    """Returns the batches to train on."""
+    if settings.distortions.wanted():
+        return batches_lib.DistortedBatches(
+            backbone, examples, settings.distortions, settings.training
+        )
+    return batches_lib.KeptBatches(examples, settings.training)
 
 
-def write_lite(settings, graph_def, labels):
-    """Writes the trained graph for TensorFlow Lite, and its labels beside it."""
-    output, path = settings.training.final_tensor_name, settings.tflite_output_file
-    files.write(path, export.to_lite(graph_def, _graph_input(settings), output))
-    labels_lib.write(labels, labels_lib.path_beside(path))
-    _LOG.info('TensorFlow Lite file written to %s', path)
+def _test(model, examples, training):
+    """Returns the `TestResult` on test examples, or None where there are none."""
+    if not len(examples.labels):
+        return None
+    sampler = Sampler(examples.labels, training.random_state(settings_lib.TEST_STREAM))
+    count = evaluating.count_of(examples, training.test_batch_size)
+    return evaluating.test(model, examples, sampler.draw(count))
 
 
-def _graph_input(settings):
-    return GraphInput(settings.network.input_name, settings.network.pixels)
-
-
-def _examples(settings, pretrained, dataset):
+def _examples(settings, backbone, dataset):
     """Returns a dict from category to `Examples`."""
     network = settings.network
     # Bottlenecks of turned photos stand beside the classic ones, never in their place.
@@ -165,7 +147,7 @@ def _examples(settings, pretrained, dataset):
     distorted = 0
     if settings.distortions.wanted():
         distorted = sum(photo.category == split.TRAINING for photo in photos)
-    features = extract.compute(pretrained, place, photos[distorted:], settings.bad_images)
+    features = extract.compute(backbone, place, photos[distorted:], settings.bad_images)
     unreadable = runner.report_unreadable(
         [photo.path for photo in photos[:distorted]], settings.bad_images
     )
@@ -177,7 +159,7 @@ def _examples(settings, pretrained, dataset):
     )
     if not readable.all():
         _LOG.warning(
-            '%d of %d photos cannot be read and are left out', (~readable).sum(), len(photos)
+            '%d of %d photos are unreadable and are left out', (~readable).sum(), len(photos)
         )
     return {
         category: _of_category(category, photos, features, readable)
@@ -185,19 +167,19 @@ def _examples(settings, pretrained, dataset):
     }
 
 
-def _of_category(category, photos, bottlenecks, readable):
-    """Returns the `Examples` of a category, without a copy: `bottlenecks` may exceed the memory.
+def _of_category(category, photos, features, readable):
+    """Returns the `Examples` of a category.
 
-    Where `bottlenecks` has fewer rows than there are photos, the first ones, those of training,
-    have none.
+    Where `features` are of fewer photos than there are, the first ones, those of training, have
+    none.
     """
     rows = np.array([row for row in np.flatnonzero(readable) if photos[row].category == category])
     kept = [photos[row] for row in rows]
     labels = np.array([photo.label_index for photo in kept], np.int64)
-    rows = rows.astype(np.int64) - (len(photos) - len(bottlenecks))
+    rows = rows.astype(np.int64) - (len(photos) - len(features))
     if (rows < 0).any():
-        return Examples(None, labels, kept)
-    return Examples(bottlenecks, labels, kept, rows)
+        return Examples(None, labels, kept, rows)
+    return Examples(features, labels, kept, rows)
 
 
 def _log_test(result, labels, print_misclassified):

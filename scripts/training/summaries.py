@@ -4,7 +4,7 @@ import contextlib
 import os
 import struct
 
-from scripts.common import files
+from scripts.common import appending, limits, output_checks
 from scripts.common.errors import UserError
 
 _EVENT_FILE = 'events.out.tfevents.'
@@ -60,7 +60,7 @@ def held(summaries_dir):
     is_new = not os.path.exists(summaries_dir)
     path = os.path.join(summaries_dir, _IN_USE)
     try:
-        lock = files.open_locked(path, _PATIENCE_SECONDS)
+        lock = appending.open_locked(path, _PATIENCE_SECONDS)
     except BlockingIOError:
         raise UserError(
             '--summaries_dir=%s is in use by another run: wait for its end, or give this one a '
@@ -72,7 +72,7 @@ def held(summaries_dir):
         yield event_files(summaries_dir)
     finally:
         with contextlib.suppress(OSError):  # A person may have removed it.
-            files.discard(lock)
+            appending.discard(lock)
         lock.close()
         if is_new:
             with contextlib.suppress(OSError):  # There are summaries in it.
@@ -115,8 +115,8 @@ def check_whole(folder, before):
       folder: of summaries.
       before: its `event_files` before they were written; what has stayed as it was is another's.
     """
-    files.check_not_full(folder)
-    limit = files.size_limit()
+    output_checks.check_not_full(folder)
+    limit = limits.size_limit()
     for path, about in event_files(folder).items():
         # What a limit cuts has its size; the cut may be between two records.
         if about != before.get(path) and (about[1] >= limit or not count_records(path)[1]):

@@ -19,9 +19,10 @@ from scripts.features import texts
 from scripts.networks import backbone as backbone_lib
 from scripts.networks import registry
 from scripts.training import settings as settings_lib
-from scripts.training.batches import Examples
-from scripts.training.checkpoint import Keeper
-from scripts.training.fit import Trainer
+from scripts.training.batches import Examples, KeptBatches, of_arrays
+from scripts.training.evaluating import evaluate
+from scripts.training.fit import fit
+from scripts.training.model import Model
 from tests import stand_ins
 from tests.conftest import SHARED_DATA
 
@@ -56,7 +57,7 @@ def load(name):
             with open(os.path.join(SHARED_DATA, 'bottlenecks', photo.folder, name)) as file:
                 values[row] = texts.from_text(file.read(), network.bottleneck_length)
         labels = np.array([photo.label_index for photo in photos], np.int64)
-        examples[category] = Examples(values, labels, photos)
+        examples[category] = of_arrays(values, labels, photos)
     return Bench(pretrained, examples)
 
 
@@ -68,18 +69,15 @@ def accuracy(bench, **changes):
             how_many_training_steps=500,
             learning_rate=0.01,
             eval_step_interval=10**6,
-            train_batch_size=100,
-            validation_batch_size=100,
-            test_batch_size=-1,
-            final_tensor_name='final_result',
-            summaries_dir=tempfile.mkdtemp(),
-            intermediate_output_graphs_dir='',
-            intermediate_store_frequency=0,
             random_seed=seed,
         )
-        with Trainer(bench.pretrained, 5, settings._replace(**changes)) as trainer:
-            trainer.train(bench.examples, None, Keeper('', {}))
-            values.append(100 * trainer.test(bench.examples[split_lib.TESTING]).accuracy)
+        settings = settings._replace(**changes)
+        batches = KeptBatches(bench.examples[split_lib.TRAINING], settings)
+        testing = bench.examples[split_lib.TESTING]
+        with Model(bench.pretrained, 5, settings) as model:
+            fit(model, batches, bench.examples[split_lib.VALIDATION], settings)
+            result = evaluate(model, testing, np.arange(len(testing.labels)))
+            values.append(100 * result.accuracy)
     return '%.1f ± %.1f' % (np.mean(values), np.std(values))
 
 
@@ -87,7 +85,7 @@ def few(bench, count):
     """Returns a `Bench` with `count` training photos a class."""
     training = bench.examples[split_lib.TRAINING]
     rows = np.concatenate([np.flatnonzero(training.labels == label)[:count] for label in range(5)])
-    kept = Examples(*training.take(rows), photos=[training.photos[row] for row in rows])
+    kept = of_arrays(*training.take(rows), photos=[training.photos[row] for row in rows])
     return bench._replace(examples=dict(bench.examples, **{split_lib.TRAINING: kept}))
 
 

@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.images import distort
 from scripts.networks import backbone as backbone_lib
-from scripts.training import model as layer_lib
+from scripts.training import head as head_lib
 
 
 class Network:
@@ -71,7 +71,7 @@ def read_text(path):
 
 
 class Trainer:
-    """The new layer, trained on batches of text files or of distorted photos.
+    """The head, trained on batches of text files or of distorted photos.
 
     Args:
       pretrained: a `Backbone`.
@@ -84,10 +84,11 @@ class Trainer:
         classes = 1 + max(photo.label_index for photo in photos)
         graph = tf.Graph()
         with graph.as_default():
-            bottleneck = backbone_lib.import_into_graph(pretrained)
-            self._layer = layer_lib.add(bottleneck, classes, settings)
+            self._bottleneck = backbone_lib.import_into_graph(pretrained)
+            self._head = head_lib.add(self._bottleneck, classes, settings)
+            initializer = tf.global_variables_initializer()
         self._session = tf.Session(graph=graph)
-        self._session.run(self._layer.initializer)
+        self._session.run(initializer)
         self._writer = tf.summary.FileWriter(settings.summaries_dir)
         self._by_label = [
             [photo for photo in photos if photo.label_index == label] for label in range(classes)
@@ -96,16 +97,16 @@ class Trainer:
     def step(self, number, bottleneck_of):
         """One step on the bottlenecks that `bottleneck_of` gives for `Photo`s drawn by chance."""
         feeds = self._draw(self._settings.train_batch_size, bottleneck_of)
-        summary, _ = self._session.run([self._layer.summaries, self._layer.train_step], feeds)
+        summary, _ = self._session.run([self._head.summaries, self._head.train_step], feeds)
         self._writer.add_summary(summary, number)
         if number % self._settings.eval_step_interval == 0:
-            self._session.run([self._layer.accuracy, self._layer.cross_entropy], feeds)
+            self._session.run([self._head.accuracy, self._head.cross_entropy], feeds)
             feeds = self._draw(self._settings.validation_batch_size, bottleneck_of)
-            self._session.run([self._layer.summaries, self._layer.accuracy], feeds)
+            self._session.run([self._head.summaries, self._head.accuracy], feeds)
 
     def _draw(self, count, bottleneck_of):
         drawn = [random.choice(random.choice(self._by_label)) for _ in range(count)]
         return {
-            self._layer.bottleneck_input: np.array([bottleneck_of(photo) for photo in drawn]),
-            self._layer.ground_truth_input: np.array([photo.label_index for photo in drawn]),
+            self._bottleneck: np.array([bottleneck_of(photo) for photo in drawn]),
+            self._head.ground_truth_input: np.array([photo.label_index for photo in drawn]),
         }

@@ -26,10 +26,12 @@ from scripts.images import distort, graph_input, runner
 from scripts.images.settings import Distortions
 from scripts.networks import backbone as backbone_lib
 from scripts.networks import registry
-from scripts.training import fit as training
-from scripts.training import model as layer_lib
+from scripts.training import batches as batches_lib
+from scripts.training import fit as fit_lib
+from scripts.training import head as head_lib
 from scripts.training import settings as settings_lib
-from scripts.training.batches import Examples
+from scripts.training.batches import DistortedBatches, Examples, KeptBatches
+from scripts.training.model import Model
 from tests.benchmarks import classic, measuring
 from tests.benchmarks.measuring import Row, timed
 from tests.conftest import SHARED_DATA
@@ -51,14 +53,9 @@ def training_settings(work, **changes):
     settings = settings_lib.Training(
         how_many_training_steps=4000,
         learning_rate=0.01,
-        eval_step_interval=10,
-        train_batch_size=100,
         validation_batch_size=100,
-        test_batch_size=-1,
-        final_tensor_name='final_result',
+        summary_interval=1,
         summaries_dir=tempfile.mkdtemp(dir=work),
-        intermediate_output_graphs_dir='',
-        intermediate_store_frequency=0,
         random_seed=0,
     )
     return settings._replace(**changes)
@@ -89,11 +86,18 @@ class Extraction:
         graph = tf.Graph()
         with graph.as_default():
             elements = tf.data.Dataset.from_tensor_slices(np.array(paths))
-            batches = runner.batches(elements, lambda path: runner.pixels.load(path, spec))
+            batches = _batches(elements, lambda path: runner.pixels.load(path, spec))
         return _seconds_of_batches(graph, batches, len(paths) // runner.BATCH_SIZE)
 
     def network(self):
         return network_seconds(self._pretrained, self._photos // runner.BATCH_SIZE)
+
+
+def _batches(elements, to_pixels):
+    """Returns a tf.data.Dataset of batches of pixels, decoded as fast as TensorFlow can."""
+    as_it_is = tf.autograph.experimental.do_not_convert(to_pixels)
+    images = elements.map(as_it_is, num_parallel_calls=os.cpu_count())
+    return images.batch(runner.BATCH_SIZE).prefetch(2)
 
 
 def photos(count):
@@ -140,21 +144,18 @@ def _seconds_of_batches(graph, dataset, count):
 
 
 class Clock:
-    """Takes the place of a checkpoint keeper, and notes when each step has ended."""
+    """Batches that note when each step begins."""
 
-    def __init__(self):
-        self._ends = []
+    def __init__(self, batches):
+        self._batches, self._begins = batches, []
 
-    def due(self):
-        self._ends.append(time.perf_counter())
-        return False
-
-    def save(self, checkpoint):
-        """There is nothing to keep."""
+    def next(self):
+        self._begins.append(time.perf_counter())
+        return self._batches.next()
 
     def seconds(self):
         """Returns the mean seconds of a step; the first ones, which wait for a start, left out."""
-        warm = self._ends[len(self._ends) // 5 :]
+        warm = self._begins[len(self._begins) // 5 :]
         return (warm[-1] - warm[0]) / (len(warm) - 1)
 
 
@@ -173,23 +174,27 @@ class Training:
         random = np.random.RandomState(0)
         bottlenecks = np.empty([count, 1001], np.float32)
         bottlenecks[:] = random.randn(1001)
-        examples = Examples(bottlenecks, np.arange(count) % classes, range(count))
-        return self._steps(examples, classes, steps, None)
+        examples = batches_lib.of_arrays(bottlenecks, np.arange(count) % classes, range(count))
+        settings = self._settings(steps)
+        return self._steps(KeptBatches(examples, settings), classes, settings)
 
     def ours_distorted(self, steps=25):
         labels = np.array([photo.label_index for photo in self._photos], np.int64)
-        return self._steps(Examples(None, labels, self._photos), 5, steps, DISTORTIONS)
+        examples = Examples(None, labels, self._photos, np.arange(len(labels)))
+        settings = self._settings(steps)
+        batches = DistortedBatches(self._pretrained, examples, DISTORTIONS, settings)
+        return self._steps(batches, 5, settings)
 
-    def _steps(self, examples, classes, steps, distortions):
-        nothing = Examples(np.empty([0, 1001], np.float32), np.empty(0, np.int64), [])
-        by_category = {category: nothing for category in split.CATEGORIES}
-        by_category[split.TRAINING] = examples
-        settings = training_settings(
+    def _settings(self, steps):
+        return training_settings(
             self._work, how_many_training_steps=steps, eval_step_interval=10**9
         )
-        clock = Clock()
-        with training.Trainer(self._pretrained, classes, settings) as trainer:
-            trainer.train(by_category, distortions, clock)
+
+    def _steps(self, batches, classes, settings):
+        nothing = batches_lib.of_arrays(np.empty([0, 1001]), np.empty(0, np.int64), [])
+        with batches, Model(self._pretrained, classes, settings) as model:
+            clock = Clock(batches)
+            fit_lib.fit(model, clock, nothing, settings)
         return clock.seconds()
 
     def bare(self, steps=2000):
@@ -198,19 +203,21 @@ class Training:
         settings = training_settings(self._work)
         graph = tf.Graph()
         with graph.as_default():
-            layer = layer_lib.add(backbone_lib.import_into_graph(self._pretrained), 5, settings)
+            bottleneck = backbone_lib.import_into_graph(self._pretrained)
+            head = head_lib.add(bottleneck, 5, settings)
+            initializer = tf.global_variables_initializer()
         feeds = {
-            layer.bottleneck_input: random.randn(100, 1001).astype(np.float32),
-            layer.ground_truth_input: np.arange(100) % 5,
+            bottleneck: random.randn(100, 1001).astype(np.float32),
+            head.ground_truth_input: np.arange(100) % 5,
         }
         with open_session(graph) as session, tf.summary.FileWriter(
             settings.summaries_dir
         ) as writer:
-            session.run(layer.initializer)
-            session.run([layer.summaries, layer.train_step], feeds)
+            session.run(initializer)
+            session.run([head.summaries, head.train_step], feeds)
             start = time.perf_counter()
             for step in range(steps):
-                summary, _ = session.run([layer.summaries, layer.train_step], feeds)
+                summary, _ = session.run([head.summaries, head.train_step], feeds)
                 writer.add_summary(summary, step)
             return (time.perf_counter() - start) / steps
 
@@ -256,7 +263,7 @@ class Training:
         graph = tf.Graph()
         with graph.as_default():
             elements = tf.data.Dataset.from_tensor_slices((paths, draws)).repeat()
-            batches = runner.batches(
+            batches = _batches(
                 elements, lambda path, draw: distort.load(path, draw, DISTORTIONS, spec)
             )
         return 100 * _seconds_of_batches(graph, batches, 60)

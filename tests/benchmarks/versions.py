@@ -26,8 +26,8 @@ _ROUNDS = 5
 
 _EXTRACTION = """
 import sys, time
-from scripts.common import command
-command._set_up_logging()
+from scripts.common import printing
+printing.set_up_logging()
 from scripts import graphs
 from scripts.features import cache, extract
 from scripts.dataset import photos, split
@@ -44,7 +44,7 @@ print(seconds)
 """
 
 
-class Lane:
+class Environment:
     """A Python, and a folder of its own to work in."""
 
     def __init__(self, python, folder):
@@ -111,31 +111,33 @@ _OUTPUTS = {
     'output_labels': 'labels.txt',
 }
 MEASURES = {
-    'extraction, %s' % _NETWORK: lambda lane: lane.extract(_NETWORK),
-    'extraction, %s' % _LARGER: lambda lane: lane.extract(_LARGER),
-    'retrain, 4,000 steps on a warm cache': lambda lane: lane.retrain(4000),
-    'label_image, 600 photos': lambda lane: lane.label(_PHOTOS),
-    'label_image, one photo': lambda lane: lane.label(_PHOTO),
+    'extraction, %s' % _NETWORK: lambda each: each.extract(_NETWORK),
+    'extraction, %s' % _LARGER: lambda each: each.extract(_LARGER),
+    'retrain, 4,000 steps on a warm cache': lambda each: each.retrain(4000),
+    'label_image, 600 photos': lambda each: each.label(_PHOTOS),
+    'label_image, one photo': lambda each: each.label(_PHOTO),
 }
 
 
-def measure(lanes):
-    """Returns a dict from measure to a dict from lane to the list of seconds of all rounds."""
-    seconds = {measure: {lane.name: [] for lane in lanes} for measure in MEASURES}
+def measure(environments):
+    """Returns a dict from measure to a dict from environment to the seconds of all rounds."""
+    seconds = {
+        measure: {environment.name: [] for environment in environments} for measure in MEASURES
+    }
     for number in range(_ROUNDS):
         for name, function in MEASURES.items():
-            for lane in lanes:
-                seconds[name][lane.name].append(function(lane))
+            for environment in environments:
+                seconds[name][environment.name].append(function(environment))
         print('round %d of %d' % (number + 1, _ROUNDS), file=sys.stderr)
     return seconds
 
 
 def table(seconds):
-    """Returns the lines of a table: seconds, and how many times faster than the first lane."""
-    lanes = list(next(iter(seconds.values())))
-    lines = ['| | %s |' % ' | '.join(lanes), '|---' * (len(lanes) + 1) + '|']
-    for name, of_lane in seconds.items():
-        medians = [statistics.median(of_lane[lane]) for lane in lanes]
+    """Returns the lines of a table: seconds, and how many times faster than the first's."""
+    environments = list(next(iter(seconds.values())))
+    lines = ['| | %s |' % ' | '.join(environments), '|---' * (len(environments) + 1) + '|']
+    for name, of_environment in seconds.items():
+        medians = [statistics.median(of_environment[environment]) for environment in environments]
         cells = ['%.2f s, %.2f' % (each, medians[0] / each) for each in medians]
         lines.append('| %s | %s |' % (name, ' | '.join(cells)))
     return lines
@@ -147,11 +149,11 @@ def main(arguments):
     if not pythons:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as folder:
-        lanes = [
-            Lane(os.path.abspath(python), os.path.join(folder, str(number)))
+        environments = [
+            Environment(os.path.abspath(python), os.path.join(folder, str(number)))
             for number, python in enumerate(pythons)
         ]
-        seconds = measure(lanes)
+        seconds = measure(environments)
     print('\n'.join(table(seconds)))
     for flag in flags:
         with open(flag.split('=', 1)[1], 'w', encoding='utf-8') as file:

@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Files are complete or not there."""
 
 import os
 import shutil
@@ -6,12 +6,10 @@ import signal
 import stat
 import sys
 import threading
-import time
-from unittest import mock
 
 import pytest
 
-from scripts.common import files
+from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 
 
@@ -103,56 +101,6 @@ def test_what_cannot_be_read_is_told(tmp_path, make, words):
         files.read(str(tmp_path / 'file'), 'thing')
 
 
-def test_checks_write_nothing(tmp_path):
-    files.check_writable(str(tmp_path / 'new' / 'file'))
-    files.check_folder_writable(str(tmp_path / 'new'))
-    assert files.free_bytes(str(tmp_path / 'new')) > 0
-    assert os.listdir(str(tmp_path)) == []
-
-
-def test_a_full_disk_is_told(tmp_path, monkeypatch):
-    files.check_not_full(str(tmp_path))
-    monkeypatch.setattr(files.shutil, 'disk_usage', lambda _: mock.Mock(free=0))
-    with pytest.raises(UserError, match='the disk is full'):
-        files.check_not_full(str(tmp_path / 'new'))
-
-
-def test_checks_tell_folders_from_files(tmp_path):
-    (tmp_path / 'file').write_bytes(b'')
-    with pytest.raises(UserError, match='is a folder'):
-        files.check_writable(str(tmp_path))
-    with pytest.raises(UserError, match='is a file'):
-        files.check_folder_writable(str(tmp_path / 'file'))
-
-
-def test_a_growing_file_is_kept_and_written_by_one_at_a_time(tmp_path):
-    path = str(tmp_path / 'new' / 'file')
-    order = []
-
-    def write(text):
-        with files.growing(path) as file:
-            order.append(text)
-            file.write(text)
-
-    with files.growing(path) as file:
-        file.write(b'one ')
-        other = threading.Thread(target=write, args=(b'two',))
-        other.start()
-        time.sleep(0.1)
-        assert order == []
-        os.rename(path, path + '.done')  # The other one must not write on here.
-    other.join()
-    assert files.read(path, 'file') == b'two' and files.read(path + '.done', 'file') == b'one '
-    with pytest.raises(UserError, match='cannot write'), files.growing(str(tmp_path)):
-        pass
-
-
-def test_a_path_for_tensorflow_is_utf8_without_a_locale_too():
-    assert files.for_tensorflow(os.fsdecode('caf\u00e9'.encode())) == 'caf\u00e9'
-    with pytest.raises(UserError, match='paths in UTF-8'):
-        files.for_tensorflow(os.fsdecode(b'caf\xe9'))
-
-
 def test_several_files_are_written_in_one_go(tmp_path):
     contents = [
         (str(tmp_path / folder / name), (folder + name).encode())
@@ -195,7 +143,7 @@ def read_in_thread(path):
 
 @pytest.fixture
 def device(tmp_path):
-    """Makes a device like one of /dev, where a fault would take those of the whole machine."""
+    """Makes a device like one of /dev, where a bug would replace those of the whole machine."""
 
     def make(name):
         path = str(tmp_path / name)
@@ -212,7 +160,7 @@ def device(tmp_path):
 @pytest.mark.parametrize('write', [files.write, lambda *pair: files.write_all([pair])])
 def test_a_device_is_written_to_and_stays(device, write):
     null, full = device('null'), device('full')
-    files.check_writable(null)
+    output_checks.check_writable(null)
     write(null, b'data')
     assert stat.S_ISCHR(os.lstat(null).st_mode)
     with pytest.raises(UserError, match='cannot write %s: No space' % full):
@@ -259,12 +207,12 @@ def in_child(tmp_path, function):
 
 @pytest.mark.parametrize('target', ['/dev/fd/1', '/proc/self/fd/1', '/proc/self/fd/2'])
 def test_a_standard_stream_is_written_to_where_it_stands(tmp_path, target):
-    path = str(tmp_path / 'link')  # As /dev/stdout is one, which a fault would replace for all.
+    path = str(tmp_path / 'link')  # As /dev/stdout is one, which a bug would replace for all.
     os.symlink(target, path)
 
     def write():
         print('before')
-        files.check_writable(path)
+        output_checks.check_writable(path)
         files.write(path, b'data\n')
         print('after')
 
@@ -288,7 +236,7 @@ def test_a_closed_stream_is_told():
     os.close(reading)
     os.close(writing)
     with pytest.raises(UserError, match='cannot write /dev/fd/%d' % writing):
-        files.check_writable('/dev/fd/%d' % writing)
+        output_checks.check_writable('/dev/fd/%d' % writing)
     with pytest.raises(UserError, match='cannot write /dev/fd/%d' % writing):
         files.write('/dev/fd/%d' % writing, b'')
 
@@ -304,7 +252,7 @@ def test_a_link_is_followed(tmp_path, write, there):
     os.symlink('../files/file', str(tmp_path / 'links' / 'b'))
     os.symlink(str(tmp_path / 'links' / 'b'), str(tmp_path / 'links' / 'a'))
     path = str(tmp_path / 'links' / 'a')
-    files.check_writable(path)
+    output_checks.check_writable(path)
     write(path, b'new')
     assert os.path.islink(path) and os.path.islink(str(tmp_path / 'links' / 'b'))
     assert target.read_bytes() == b'new' and not target.is_symlink()
@@ -312,7 +260,7 @@ def test_a_link_is_followed(tmp_path, write, there):
     assert sorted(os.listdir(str(tmp_path / 'links'))) == ['a', 'b']
 
 
-def test_what_a_link_names_is_replaced_whole(tmp_path):
+def test_the_target_of_a_link_is_replaced_as_a_whole(tmp_path):
     target, path = tmp_path / 'file', str(tmp_path / 'link')
     target.write_bytes(b'old')
     os.symlink(str(target), path)
@@ -333,45 +281,10 @@ def test_links_that_lead_nowhere_are_told(tmp_path):
     os.symlink('file/below', str(tmp_path / 'below'))
     for name, words in (('a', 'symbolic links'), ('folder', 'is a folder'), ('below', 'is a file')):
         with pytest.raises(UserError, match=words):
-            files.check_writable(str(tmp_path / name))
+            output_checks.check_writable(str(tmp_path / name))
         with pytest.raises(UserError, match='cannot write'):
             files.write(str(tmp_path / name), b'')
     assert sorted(os.listdir(str(tmp_path))) == ['a', 'b', 'below', 'file', 'folder']
-
-
-@pytest.fixture
-def one_file(tmp_path):
-    """A file, and paths of it: as it is, relative and absolute, by links."""
-    (tmp_path / 'folder').mkdir()
-    (tmp_path / 'file').write_bytes(b'')
-    os.symlink('file', str(tmp_path / 'link'))
-    os.symlink(str(tmp_path / 'folder'), str(tmp_path / 'folders link'))
-    names = ['file', 'folder/../file', 'folders link/../file', 'link']
-    return [str(tmp_path / name) for name in names] + [os.path.relpath(str(tmp_path / 'file'))]
-
-
-def test_two_outputs_are_not_one_file(tmp_path, one_file):
-    new = [str(tmp_path / name) for name in ('new', 'folder/../new', 'folders link/../new')]
-    os.symlink('new', str(tmp_path / 'dangling'))
-    for paths in (one_file, new + [str(tmp_path / 'dangling')]):
-        for path in paths:
-            with pytest.raises(UserError) as raised:
-                files.check_distinct([('--report', paths[0]), ('--output', path)])
-            assert str(raised.value).startswith('--report and --output are both ')
-    files.check_distinct([('--report', new[0]), ('--output', one_file[0]), ('--x', '')])
-
-
-def test_an_output_is_no_input(tmp_path, one_file):
-    for path in one_file:
-        with pytest.raises(UserError, match='--output is the same file as --input, .*: give '):
-            files.check_distinct([('--output', path)], [('--input', one_file[0])])
-    files.check_distinct([('--output', str(tmp_path / 'new'))], [('--input', one_file[0])] * 2)
-    files.check_distinct([('--output', one_file[0])], [('--input', str(tmp_path / 'missing'))])
-
-
-def test_a_device_may_be_given_more_than_once(fifo):
-    for path in ('/dev/null', '/dev/stdout', '/dev/fd/1', fifo):  # These calls write nothing.
-        files.check_distinct([('--report', path), ('--output', path)], [('--input', path)])
 
 
 def test_a_device_that_never_ends_is_not_read(tmp_path):

@@ -54,7 +54,7 @@ def test_the_curves_end_where_a_file_is_corrupt(tmp_path, events, warnings_of, r
     whole = list(map(samples.record, events))
     path = write(tmp_path, *whole[:4], record, *whole[4:])
     (warning,) = warnings_of(lambda: steps_of(tmp_path))
-    assert warning.startswith('%s is damaged, the curves end there' % path)
+    assert warning.startswith('%s is corrupt; the curves end there' % path)
     assert steps_of(tmp_path) == [0, 1, 2]
 
 

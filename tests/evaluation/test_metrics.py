@@ -81,13 +81,13 @@ def test_calibration_of_certainty_and_of_empty_bins():
     assert found.error == pytest.approx(0.5)
 
 
-def test_the_most_mixed_up_come_first_and_no_pair_without_photos():
-    assert metrics.most_mixed_up(CONFUSION, 3) == [
-        metrics.MixedUp(1, 0, 2, 2 / 6),
-        metrics.MixedUp(0, 1, 1, 1 / 4),
-        metrics.MixedUp(3, 0, 1, 1 / 2),
+def test_the_top_confusions_come_first_and_none_without_photos():
+    assert metrics.top_confusions(CONFUSION, 3) == [
+        metrics.Confusion(1, 0, 2, 2 / 6),
+        metrics.Confusion(0, 1, 1, 1 / 4),
+        metrics.Confusion(3, 0, 1, 1 / 2),
     ]
-    assert len(metrics.most_mixed_up(CONFUSION, 99)) == 4
+    assert len(metrics.top_confusions(CONFUSION, 99)) == 4
 
 
 def test_the_hardest_labels_stay_in_order():
@@ -95,15 +95,15 @@ def test_the_hardest_labels_stay_in_order():
     assert metrics.hardest_labels(CONFUSION, 99).tolist() == [0, 1, 2, 3]
 
 
-def test_the_surest_mistakes_come_first():
+def test_the_highest_losses_come_first():
     scores = np.array([[0.6, 0.4], [0.1, 0.9], [0.9, 0.1], [0.3, 0.7]])
     truth = np.array([1, 0, 0, 0])
-    assert metrics.worst_mistakes(scores, truth, 9).tolist() == [1, 3, 0]
-    assert metrics.worst_mistakes(scores, truth, 1).tolist() == [1]
+    assert metrics.top_losses(scores, truth, 9).tolist() == [1, 3, 0]
+    assert metrics.top_losses(scores, truth, 1).tolist() == [1]
 
 
-def test_how_sure_a_mistake_is_is_the_score_of_the_predicted_label():
-    # The one that leads its true label by most is not the surest.
+def test_a_loss_is_the_cross_entropy_of_the_true_label():
+    # Of equal ones, the higher score of the predicted label comes first.
     scores = np.array([[0.5, 0.1, 0.4], [0.6, 0.0, 0.4], [0.55, 0.45, 0], [0.6, 0.1, 0.3]])
     truth = np.array([1, 2, 1, 1])
-    assert metrics.worst_mistakes(scores, truth, 9).tolist() == [3, 1, 2, 0]
+    assert metrics.top_losses(scores, truth, 9).tolist() == [3, 0, 1, 2]

@@ -7,9 +7,9 @@ from scripts.evaluation import text
 from scripts.evaluation.evaluating import Evaluation
 
 
-def evaluation(truth, given, labels, sure=0.8):
+def evaluation(truth, predicted, labels, sure=0.8):
     scores = np.full((len(truth), len(labels)), (1 - sure) / (len(labels) - 1), np.float32)
-    scores[np.arange(len(truth)), given] = sure
+    scores[np.arange(len(truth)), predicted] = sure
     photos = [Photo('p/%d.jpg' % i, 'p', '%d.jpg' % i, each, '') for i, each in enumerate(truth)]
     return Evaluation(labels, photos, scores)
 
@@ -34,7 +34,7 @@ def test_everything_is_said_and_aligned():
         '  best: 0.667',
         '  best 2: 1.000',
         '',
-        'True label by row, given label by column:',
+        'True label by row, predicted label by column:',
         '                 [1]  [2]  [3]',
         '[1] a              1    1    .',
         '[2] much longer    .    1    .',
@@ -42,11 +42,11 @@ def test_everything_is_said_and_aligned():
     ]
 
 
-def test_of_many_labels_the_matrix_shows_those_with_mistakes():
+def test_of_many_labels_the_matrix_shows_those_with_errors():
     labels = ['label %d' % index for index in range(200)]
     lines = text.summary(evaluation([150, 3, 4], [160, 3, 4], labels), '', 5)
     start = lines.index(
-        'True label by row, given label by column, of the 30 labels with the most mistakes:'
+        'True label by row, predicted label by column, of the 30 labels with the most errors:'
     )
     matrix = lines[start + 1 :]
     assert len(matrix) == 31

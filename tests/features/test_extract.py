@@ -1,6 +1,5 @@
 """Running a network over photos."""
 
-import itertools
 import os
 import shutil
 
@@ -13,16 +12,10 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.features import extract
 from scripts.features.cache import Cache, Place
-from scripts.graphs import rewrite
-from scripts.graphs.importing import import_graph
-from scripts.images import distort
 from scripts.images.runner import BATCH_SIZE
-from scripts.images.settings import Distortions
 from scripts.networks import backbone as backbone_lib
 
 NAME = 'mobilenet_0.25_128'
-
-
 EVERYTHING = np.arange(72)
 
 
@@ -83,21 +76,8 @@ def test_features_are_mapped_from_the_store(pretrained, place, photos):
     assert isinstance(computed_values, np.memmap)
 
 
-def feature_maps(pretrained, node, shape):
-    """Returns the backbone that ends at another node of the stand-in."""
-    network = pretrained.network._replace(bottleneck_name=node)
-
-    class Cut(type(pretrained)):
-        """With features of a shape of its own."""
-
-        shape = property(lambda self: shape)
-
-    return Cut(network, pretrained.graph_def, pretrained.sha256)
-
-
 def test_feature_maps_are_computed_once_and_kept_in_binary(pretrained, place, photos, monkeypatch):
-    monkeypatch.setattr(backbone_lib, 'import_into_graph', import_unchecked)
-    cut = feature_maps(pretrained, 'MobilenetV1/Pool', (4, 4, 3))
+    cut = backbone_lib.cut(pretrained, 'MobilenetV1/Pool')
     cold = computed(cut, place, photos)
     assert cold.shape == (72, 4, 4, 3)
     assert os.listdir(place.folder) == [os.path.basename(place.store(cut).path)]
@@ -105,24 +85,13 @@ def test_feature_maps_are_computed_once_and_kept_in_binary(pretrained, place, ph
     assert (computed(cut, place, photos) == cold).all()
 
 
-def test_feature_maps_of_half_precision_take_half_the_room(pretrained, place, photos, monkeypatch):
-    monkeypatch.setattr(backbone_lib, 'import_into_graph', import_unchecked)
-    cut = feature_maps(pretrained, 'MobilenetV1/Pool', (4, 4, 3))
+def test_feature_maps_of_half_precision_take_half_the_room(pretrained, place, photos):
+    cut = backbone_lib.cut(pretrained, 'MobilenetV1/Pool')
     half = place._replace(dtype='float16')
     cold, kept = computed(cut, place, photos), computed(cut, half, photos)
     assert (kept == cold.astype(np.float16)).all()
     sizes = [os.path.getsize(each.store(cut).path) for each in (place, half)]
     assert sizes[0] - sizes[1] == 72 * 4 * 4 * 3 * 2
-
-
-def import_unchecked(pretrained, pixels_tensor):
-    """As `import_into_graph`, of which so far the length of a vector is asked."""
-    network = pretrained.network
-    graph_def = rewrite.allow_any_batch(pretrained.graph_def, network.input_name)
-    (tensor,) = import_graph(
-        graph_def, [network.bottleneck_name + ':0'], {network.input_name + ':0': pixels_tensor}
-    )
-    return tensor
 
 
 def test_what_is_missing_is_recomputed_as_it_was(pretrained, place, photos):
@@ -211,24 +180,10 @@ def test_a_photo_that_has_gone_is_told_and_left_out(pretrained, place, photos, w
     assert (found[0].take(rows) == good[rows]).all()
 
 
-def test_distortions_change_bottlenecks_and_are_repeatable(pretrained, photos):
-    def take(distortions, count):
-        draws = distort.draw(np.random.RandomState(0), 45)
-        choices = itertools.cycle(zip([photo.path for photo in photos[:45]], draws))
-        with extract.DistortedStream(pretrained, distortions, choices) as stream:
-            return np.concatenate([stream.take(count), stream.take(45 - count)])
-
-    plain = take(Distortions(flip_left_right=False, random_crop=0), 10)
-    flipped = take(Distortions(flip_left_right=True, random_brightness=10), 10)
-    assert plain.shape == (45, 1001)
-    assert (np.abs(plain - flipped).max(axis=1) > 1e-3).all()
-    assert (flipped == take(Distortions(flip_left_right=True, random_brightness=10), 40)).all()
-
-
 def test_too_little_space_is_told_before_anything_is_computed(
     pretrained, place, photos, monkeypatch
 ):
-    monkeypatch.setattr(extract.files, 'free_bytes', lambda folder: 10**5)
+    monkeypatch.setattr(extract.limits, 'free_bytes', lambda folder: 10**5)
     with pytest.raises(UserError, match='72 bottlenecks need about 1 MB .*, and 0 MB are free'):
         extract.compute(pretrained, place, photos)
     assert not os.path.exists(place.folder)

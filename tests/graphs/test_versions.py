@@ -1,5 +1,6 @@
 """One code for TensorFlow 1.15 and 2."""
 
+import ast
 import os
 import re
 
@@ -51,15 +52,89 @@ def test_of_an_error_the_line_that_says_what_is_wrong_is_told(read):
     assert versions.what_failed(ValueError('no feed\nmore')) == 'no feed'
 
 
-def test_only_one_module_knows_of_versions():
-    knows = re.compile(r'tf\.VERSION\.|tf\.__version__|disable_v2|enable_v2|TF2_BEHAVIOR|_MAJOR')
-    found = []
+def sources():
+    """Returns a dict from the path of each module of `scripts` to its text."""
+    found = {}
     for folder, _, names in os.walk(os.path.join(REPOSITORY, 'scripts')):
         for path in (os.path.join(folder, name) for name in names if name.endswith('.py')):
             with open(path, encoding='utf-8') as file:
-                if knows.search(file.read()):
-                    found.append(os.path.relpath(path, REPOSITORY))
-    assert found == [MODULE]
+                found[os.path.relpath(path, REPOSITORY)] = file.read()
+    return found
+
+
+def test_only_one_module_knows_of_versions():
+    knows = re.compile(r'tf\.VERSION\.|tf\.__version__|disable_v2|enable_v2|TF2_BEHAVIOR|_MAJOR')
+    assert [path for path, text in sources().items() if knows.search(text)] == [MODULE]
+
+
+# What begins with an underscore and is public all the same.
+NAMED_TUPLE = {'_asdict', '_fields', '_make', '_replace'}
+
+
+def own_names(trees):
+    """Returns the names that syntax trees define."""
+    names = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(getattr(node, 'ctx', None), ast.Store):
+            names.add(getattr(node, 'attr', getattr(node, 'id', None)))
+    return names
+
+
+def private_uses(tree, own):
+    """Returns what a module uses of TensorFlow that TensorFlow does not export.
+
+    Args:
+      tree: the syntax tree of the module.
+      own: set of names that are the program's own.
+
+    Returns:
+      Set of str: modules and names imported from elsewhere than tensorflow.compat.v1, and
+      attributes with a leading underscore, those of other libraries' modules aside.
+    """
+    found, modules = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update(each.asname or each.name.split('.')[0] for each in node.names)
+            found.update(each.name for each in node.names if each.name.startswith('tensorflow.'))
+        elif isinstance(node, ast.ImportFrom) and (node.module or '').startswith('tensorflow'):
+            found.update('%s.%s' % (node.module, each.name) for each in node.names)
+    modules.discard('tf')
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and re.match('_[^_]', node.attr):
+            if getattr(node.value, 'id', None) not in modules:
+                found.add(node.attr)
+        elif isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'getattr':
+            found.update(re.findall(r"'(_[^_]\w*)'", ast.dump(node.args[1])))
+    return found - own - NAMED_TUPLE - {'tensorflow.compat.v1'}
+
+
+def test_private_uses_are_found():
+    lines = [
+        'import os',
+        'import tensorflow.compat.v1 as tf',
+        'import tensorflow.lite.python.lite as lite',
+        'from tensorflow.core.protobuf import config_pb2',
+        'graph._hidden, tf._api, getattr(graph, "_too")',
+        'os._exit(1), pair._replace(a=1), self._mine, _mine._mine',
+    ]
+    tree = ast.parse('\n'.join(lines))
+    assert private_uses(tree, {'_mine'}) == {
+        'tensorflow.lite.python.lite',
+        'tensorflow.core.protobuf.config_pb2',
+        '_hidden',
+        '_api',
+        '_too',
+    }
+
+
+def test_private_api_of_tensorflow_is_listed_and_used_in_one_module():
+    trees = {path: ast.parse(text) for path, text in sources().items()}
+    own = own_names(trees.values())
+    found = {path: private_uses(tree, own) for path, tree in trees.items()}
+    listed = set(versions.PRIVATE)
+    assert {path: used for path, used in found.items() if used} == {MODULE: listed}
 
 
 @pytest.mark.parametrize('command', COMMANDS + [os.path.join('sample', 'train_network')])

@@ -1,4 +1,4 @@
-"""Photos with EXIF of every kind, made anew for tests."""
+"""Photos with EXIF of every kind, made for tests."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Photos of every kind and with every damage, made anew for tests."""
+"""Photos of every kind, readable and not, made for tests."""
 
 import io
 import struct
@@ -130,34 +130,37 @@ READABLE = {
 UNREADABLE = {
     'empty': (b'', 'is empty'),
     'zeros': (bytes(5000), 'holds zero bytes only'),
-    'JPEG cut in half': (JPEG[: len(JPEG) // 2], 'is cut short'),
-    'JPEG without its end': (JPEG[:-2], 'is cut short'),
-    'JPEG cut in its header': (JPEG[:100], 'is cut short'),
-    'JPEG of 3 bytes': (JPEG[:3], 'is cut short'),
-    'progressive JPEG cut in half': (_PROGRESSIVE[: len(_PROGRESSIVE) // 2], 'is cut short'),
+    'JPEG cut in half': (JPEG[: len(JPEG) // 2], 'is truncated'),
+    'JPEG without its end': (JPEG[:-2], 'is truncated'),
+    'JPEG cut in its header': (JPEG[:100], 'is truncated'),
+    'JPEG of 3 bytes': (JPEG[:3], 'is truncated'),
+    'progressive JPEG cut in half': (_PROGRESSIVE[: len(_PROGRESSIVE) // 2], 'is truncated'),
     'JPEG with a hole': (with_hole(JPEG, 4000, 2048), 'has a hole: from byte 4000 on'),
     'JPEG with a small hole': (with_hole(JPEG, 4000, 64), 'has a hole: from byte 4000 on'),
     'progressive JPEG with a hole': (
         with_hole(_PROGRESSIVE, len(_PROGRESSIVE) - 1500, 1024),  # In the last scan.
         'has a hole: from byte',
     ),
-    'JPEG with zeros to its end': (with_hole(JPEG, 4000, len(JPEG) - 4000), 'is cut short'),
-    'JPEG with a damaged header': (JPEG[:2] + b'\xff' + bytes(range(1, 200)), 'is cut short'),
-    'JPEG of no pixels': (jpeg_claiming(0, 0), 'is a damaged JPEG'),
-    'JPEG bomb': (jpeg_claiming(65000, 65000), 'has 65000 x 65000 pixels, and at most 178 million'),
-    'PNG cut in half': (PNG[: len(PNG) // 2], 'is cut short'),
-    'PNG of 10 bytes': (PNG[:10], 'is cut short'),
-    'PNG with a hole': (with_hole(PNG, 4000, 2048), 'is a damaged PNG'),
+    'JPEG with zeros to its end': (with_hole(JPEG, 4000, len(JPEG) - 4000), 'is truncated'),
+    'JPEG with a corrupt header': (JPEG[:2] + b'\xff' + bytes(range(1, 200)), 'is truncated'),
+    'JPEG of no pixels': (jpeg_claiming(0, 0), 'is a corrupt JPEG'),
+    'JPEG bomb': (
+        jpeg_claiming(65000, 65000),
+        'has 65000 x 65000 pixels, expected at most 178',
+    ),
+    'PNG cut in half': (PNG[: len(PNG) // 2], 'is truncated'),
+    'PNG of 10 bytes': (PNG[:10], 'is truncated'),
+    'PNG with a hole': (with_hole(PNG, 4000, 2048), 'is a corrupt PNG'),
     'PNG bomb': (png_claiming(20000, 20000), 'has 20000 x 20000 pixels'),
     'larger PNG bomb': (png_claiming(2**31 - 1, 2**31 - 1), 'has 2147483647 x 2147483647 pixels'),
-    'GIF cut in half': (GIF[: len(GIF) // 2], 'is cut short'),
-    'GIF of 6 bytes': (GIF[:6], 'is cut short'),
+    'GIF cut in half': (GIF[: len(GIF) // 2], 'is truncated'),
+    'GIF of 6 bytes': (GIF[:6], 'is truncated'),
     'GIF bomb': (gif_claiming(65535, 65535), 'has 65535 x 65535 pixels'),
-    'BMP cut in half': (BMP[: len(BMP) // 2], 'is cut short'),
+    'BMP cut in half': (BMP[: len(BMP) // 2], 'is truncated'),
     'BMP bomb': (_bmp_claiming(60000, 60000), 'has 60000 x 60000 pixels'),
     'BMP of 1 bit': (encoded(_PHOTO.convert('1'), 'BMP'), 'is a BMP of 1 bits a pixel'),
-    'BMP of 30 bytes': (BMP[:30], 'is cut short'),
-    'BMP of 10 bytes': (BMP[:10], 'is cut short'),
+    'BMP of 30 bytes': (BMP[:30], 'is truncated'),
+    'BMP of 10 bytes': (BMP[:10], 'is truncated'),
     'HTML': (b'\n<!DOCTYPE html><html></html>', 'is an HTML page named .jpg'),
     'WebP': (b'RIFF\x24\0\0\0WEBPVP8 ' + bytes(100), 'is a WebP image named .jpg'),
     'HEIC': (

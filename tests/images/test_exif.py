@@ -159,7 +159,7 @@ def test_both_read_the_same_of_any_bytes(in_graph, head, rest):
     assert in_graph(head + rest) == in_python(head + rest)
 
 
-def test_both_read_the_same_of_damaged_exif(in_graph):
+def test_both_read_the_same_of_corrupt_exif(in_graph):
     random = np.random.RandomState(9)
     whole = [
         exif_kinds.with_segments(exif_kinds.exif(orientation, order, THUMBNAIL), jfif)[:200]

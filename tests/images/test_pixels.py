@@ -9,7 +9,7 @@ from PIL import Image
 
 from scripts.common.errors import UserError
 from scripts.graphs.session import open_session
-from scripts.images import distort, graph_input, pixels, runner
+from scripts.images import distort, graph_input, pixels
 from scripts.images.settings import Distortions, PixelSpec
 from tests import pictures, stand_ins
 
@@ -101,53 +101,6 @@ def test_bmps_of_every_depth_decode_one_after_the_other():
             data = encoded(COLOURED.convert(mode), 'BMP')
             decoded = session.run(image_tensor, {contents_tensor: data})
             assert (decoded == np.array(COLOURED.convert(mode).convert('RGB'))).all()
-
-
-def reds(paths):
-    """Runs photos through the stream; returns its batches of the red of each first pixel."""
-    spec = PixelSpec(4, 4, 0, 1)
-    batches = [paths[group] for group in runner.groups(len(paths))]
-    return list(runner.run(spec, lambda pixels_tensor: pixels_tensor[:, 0, 0, 0], batches))
-
-
-@pytest.fixture
-def red_photos(tmp_path):
-    """Photos whose red is their number."""
-    paths = []
-    for number in range(runner.BATCH_SIZE + 3):
-        paths.append(str(tmp_path / ('%d.png' % number)))
-        Image.new('RGB', (5, 5), (number, 0, 0)).save(paths[-1])
-    return paths
-
-
-def test_photos_stream_in_order_in_whole_batches(red_photos):
-    results = reds(red_photos)
-    assert [len(values) for values, _ in results] == [runner.BATCH_SIZE, 3]
-    assert np.concatenate([values for values, _ in results]).tolist() == list(range(35))
-    assert all(readable.all() for _, readable in results)
-
-
-def test_unreadable_photos_are_named_and_the_rest_goes_on(red_photos, tmp_path, warnings_of):
-    (tmp_path / '2.png').write_bytes(b'<html>')
-    data = (tmp_path / '5.png').read_bytes()
-    (tmp_path / '5.png').write_bytes(data[: len(data) // 2])
-    (tmp_path / '33.png').unlink()
-    results = []
-    warned = warnings_of(lambda: results.extend(reds(red_photos)))
-    readable = np.concatenate([readable for _, readable in results])
-    assert np.flatnonzero(~readable).tolist() == [2, 5, 33]
-    values = np.concatenate([values for values, _ in results])
-    assert (values[readable] == np.arange(35)[readable]).all()
-    assert len(warned) == 3
-    assert all(red_photos[row] in text for row, text in zip([2, 5, 33], warned))
-
-
-def test_a_fault_that_is_no_photos_passes(red_photos):
-    def build(pixels_tensor):
-        return tf.check_numerics(pixels_tensor / 0.0, 'broken')
-
-    with pytest.raises(tf.errors.InvalidArgumentError, match='broken'):
-        list(runner.run(PixelSpec(4, 4, 0, 1), build, [red_photos[:3]]))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from scripts.common import files
+from scripts.common import locking
 from scripts.common.errors import UserError
 from scripts.networks import archive, registry
 from scripts.networks import backbone as pretrained
@@ -112,13 +112,15 @@ def test_all_of_a_file_is_not_taken_for_the_rest_of_it(tmp_path, status, begin):
 
 
 def test_a_disk_without_room_is_told_before_the_download(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive.files, 'free_bytes', lambda folder: 3 * len(ARCHIVE) - 1)
+    monkeypatch.setattr(archive.limits, 'free_bytes', lambda folder: 3 * len(ARCHIVE) - 1)
     with serving([whole(ARCHIVE)]), pytest.raises(UserError, match='make room or choose another'):
         pretrained.load(KNOWN, str(tmp_path))
 
 
 @pytest.mark.parametrize('network', [KNOWN, NETWORK], ids=['checksum', 'no checksum'])
-@pytest.mark.parametrize('length', [100, len(ARCHIVE), len(ARCHIVE) + 5])
+@pytest.mark.parametrize(
+    'length', [100, len(ARCHIVE), len(ARCHIVE) + 5], ids=['short', 'as long', 'longer']
+)
 def test_a_part_of_something_else_is_not_built_on(tmp_path, network, length):
     (tmp_path / PART).write_bytes(b'\x1f\x8b' + bytes(length - 2))
     ranged.begins = []
@@ -244,7 +246,7 @@ def test_names_of_any_letters_are_unpacked_without_a_locale(tmp_path, kind):
 
 def test_a_download_renames_no_file_that_is_open_where_that_cannot_be(tmp_path, monkeypatch):
     """As on Windows, which has no fcntl either."""
-    monkeypatch.setattr(files, 'fcntl', None)
+    monkeypatch.setattr(locking, 'AVAILABLE', False)
 
     def checked(function):
         def call(path, *more):

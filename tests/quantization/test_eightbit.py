@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs import rewrite
-from scripts.quantization import modes, quantize_ops, ranges, settings
+from scripts.quantization import candidates, modes, ranges, settings
 from tests.quantization import small_graphs
 
 # Of the range of the float values: a trip through 8 bits is off by half a level of 255, and so
@@ -135,7 +135,7 @@ def test_the_convolutions_with_the_fewest_weights_stay_floats():
 
 
 def test_old_concat_and_batch_norm_of_inception(monkeypatch):
-    monkeypatch.setattr(quantize_ops, '_FLOAT_SHARE', 0)
+    monkeypatch.setattr(candidates, 'FLOAT_FRACTION', 0)
     graph_def = small_graphs.inception()
     assert {'Concat', 'BatchNormWithGlobalNormalization', 'CheckNumerics'} <= small_graphs.ops(
         graph_def
@@ -284,7 +284,7 @@ def test_fake_quant_gives_the_range_of_what_it_is_about():
 
     graph_def = small_graphs.of(make)
     after = both(graph_def, {'x': images()})
-    assert not [node.name for node in ranges.taken_while_running(after) if node.op == 'QuantizeV2']
+    assert not [node.name for node in ranges.dynamic(after) if node.op == 'QuantizeV2']
 
 
 def test_quantized_placeholder():
@@ -330,7 +330,7 @@ def test_activations_stay_in_8_bits_between_ops():
 
 def test_fallback_range_makes_all_ranges_constant():
     after = eightbit(chain(), fallback=(-8.0, 8.0))
-    assert not ranges.taken_while_running(after)
+    assert not ranges.dynamic(after)
     exact = small_graphs.run(chain(), 'out', {'x': images()})
     found = small_graphs.run(after, 'out', {'x': images()})
     # A wide range has wide levels, 16/255, of which each of the tensors on the way is half off.

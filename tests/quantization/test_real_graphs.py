@@ -10,6 +10,8 @@ from scripts.images import graph_input
 from scripts.inference import labelling
 from scripts.quantization import modes, settings
 
+pytestmark = pytest.mark.xdist_group('real graphs')  # For its fixtures.
+
 
 @pytest.fixture(scope='module')
 def photos():

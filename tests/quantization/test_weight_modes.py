@@ -112,13 +112,13 @@ def test_centres_of_constant_and_of_few_values_are_exact():
 @pytest.mark.parametrize('low, high', [(-3, -1), (1, 3), (-2, -2), (0, 0)])
 def test_whole_numbers_of_weights_of_one_sign_and_constant_ones(low, high):
     value = np.random.RandomState(3).uniform(low, high, [40, 30]).astype(np.float32)
-    found = constants.restored(constants.by_channel(value, (1,), 8))
+    found = constants.dequantized(constants.by_channel(value, (1,), 8))
     np.testing.assert_allclose(found, value, atol=max(abs(low), abs(high)) / 255 + 1e-9)
 
 
-def test_carried_errors_do_not_add_up():
+def test_diffused_errors_do_not_add_up():
     value = np.random.RandomState(3).uniform(-20, 20, [500, 7])
-    found = constants.carried(value, -127, 127)
+    found = constants.diffuse_errors(value, -127, 127)
     assert np.abs(found - value).max() <= 1
     assert np.abs((found - value).sum(axis=0)).max() <= 0.5 + 1e-9
 

@@ -6,9 +6,12 @@ import tempfile
 import time
 
 import numpy as np
+import pytest
 
 from tests.robustness import bench, mutations
 from tests.robustness.bench import SEED, Row
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 DAMAGES = 105
 ROUNDS = 20

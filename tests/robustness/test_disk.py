@@ -268,5 +268,7 @@ def _run_time_backwards():
     time.time = lambda: 4e9 - now()
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_disks_permissions_and_clocks(show_rows):
     show_rows(tried(POINTS // 10))

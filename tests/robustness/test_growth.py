@@ -32,11 +32,13 @@ from scripts.graphs import description as description_lib
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
-from scripts.images import bad_images, exif, graph_input, pixels, rotation
+from scripts.images import bad_images, exif, formats, graph_input, pixels, rotation
 from scripts.networks import archive
 from scripts.training import checkpoint
 from tests.features.backbones import Backbone
 from tests.images import exif_kinds, photo_kinds
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 SIZES = [2**power for power in (10, 13, 16, 20)]
 _SLACK = 5  # Times what a linear reader takes: more bytes fit no cache.
@@ -158,7 +160,7 @@ def test_holes(kind, written):
 def test_first_frames(kind):
     def read(data):
         with contextlib.suppress(ValueError):
-            bad_images.first_frame(data)
+            formats.first_frame(data)
 
     check_growth(read, PHOTOS[kind])
 

@@ -45,6 +45,8 @@ def tried(name, count, seed=SEED):
     return [Row('fuzz by atheris: ' + READERS[name], int(done.group(1)), ending)]
 
 
+@pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize('name', READERS)
 def test_made_up_input_is_read_or_refused(name, show_rows):
     pytest.importorskip('atheris', reason='atheris is not installed: it has no package for this')

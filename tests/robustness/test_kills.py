@@ -12,6 +12,7 @@ import time
 import typing
 
 import numpy as np
+import pytest
 
 from scripts.networks import registry
 from tests import stand_ins
@@ -294,5 +295,8 @@ class Serving:
         self._server.server_close()
 
 
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.timeout(1200)
 def test_what_is_killed_goes_on_and_ends_the_same(show_rows):
     show_rows(tried(FULL // 10))

@@ -83,7 +83,7 @@ def test_draws_folders_and_held_out_photos_once(tmp_path, capsys):
 
 def test_same_seed_same_bytes(tmp_path):
     for name in 'ab':
-        draw_flowers.write_photo((str(tmp_path / name), 'lily', (1, 5)))
+        draw_flowers.write_photo(draw_flowers.Drawing(str(tmp_path / name), 'lily', (1, 5)))
     assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
 
 

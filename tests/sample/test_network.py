@@ -1,6 +1,7 @@
 """The sample network's contract, of one made here and of the one that the repository holds."""
 
 import os
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -30,6 +31,9 @@ _OPS_OF_1_4 = {
 }
 
 
+pytestmark = pytest.mark.xdist_group('sample network')  # For its fixture.
+
+
 def _run(*arguments):
     return command.execute(
         train_network.main, train_network.FLAGS, ['train_network'] + list(arguments)
@@ -40,7 +44,8 @@ def _run(*arguments):
 def made(tmp_path_factory):
     """A graph that was trained for two steps."""
     path = str(tmp_path_factory.mktemp('made') / 'graph.pb')
-    assert _run('--output_graph=' + path, '--images_per_form=1', '--training_steps=2') == 0
+    with mock.patch.object(training, '_CALIBRATION_STEPS', 3):
+        assert _run('--output_graph=' + path, '--images_per_form=1', '--training_steps=2') == 0
     return path
 
 

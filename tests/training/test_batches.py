@@ -1,9 +1,16 @@
-"""Batches are drawn with balanced classes."""
+"""Batches are drawn with balanced classes, and go on behind those that were skipped."""
 
 import numpy as np
 import pytest
 
-from scripts.training.batches import ALL, Examples, Sampler
+from scripts.dataset import photos as photos_lib
+from scripts.dataset.split import Split
+from scripts.features.features import Features
+from scripts.images.settings import Distortions
+from scripts.training import batches as batches_lib
+from scripts.training.batches import Examples, KeptBatches, Sampler
+from scripts.training.settings import ALL
+from tests.training.examples import TRAINING
 
 LABELS = np.array([2, 0, 2, 2, 0, 2, 2, 2, 2, 2], np.int64)  # No 1, and few 0.
 
@@ -26,6 +33,71 @@ def test_the_same_seed_draws_the_same():
 
 @pytest.mark.parametrize('rows', [[1, 1, 0], []])
 def test_examples_are_taken_by_row(rows):
-    bottlenecks = np.arange(20, dtype=np.float32).reshape(10, 2)
-    values, labels = Examples(bottlenecks, LABELS, [None] * 10).take(np.array(rows, np.int64))
-    assert (values == bottlenecks[rows]).all() and (labels == LABELS[rows]).all()
+    features = np.arange(120, dtype=np.float32).reshape(20, 2, 3)
+    examples = Examples(Features(features), LABELS, [None] * 10, np.arange(10) * 2)
+    batch = examples.take(np.array(rows, np.int64))
+    assert (batch.features == features[::2][rows]).all()
+    assert (batch.labels == LABELS[rows]).all()
+
+
+def batches_of(make, skipped, count=4):
+    with make() as batches:
+        batches.skip(skipped)
+        return [batches.next() for _ in range(count)]
+
+
+def assert_same(first, second):
+    assert len(first) == len(second) > 0
+    for one, two in zip(first, second):
+        assert (one.features == two.features).all() and (one.labels == two.labels).all()
+
+
+def test_kept_batches_go_on_behind_those_that_were_skipped(settings):
+    def make():
+        return KeptBatches(TRAINING, settings)
+
+    every = batches_of(make, 0)
+    assert every[0].features.shape == (20, 1001) and every[0].labels.shape == (20,)
+    assert not (every[0].labels == every[1].labels).all()
+    assert_same(batches_of(make, 2, count=2), every[2:])
+
+
+@pytest.fixture
+def photos(photo_dir):
+    """Examples of photos that have no features."""
+    photos = photos_lib.load(photo_dir, Split()).photos
+    labels = np.array([photo.label_index for photo in photos], np.int64)
+    return Examples(None, labels, photos, np.arange(len(photos)))
+
+
+def test_distorted_batches_differ_from_plain_ones_and_are_repeatable(pretrained, settings, photos):
+    def make(**distortions):
+        return lambda: batches_lib.DistortedBatches(
+            pretrained, photos, Distortions(**distortions), settings
+        )
+
+    plain = batches_of(make(), 0)
+    distorted = batches_of(make(flip_left_right=True, random_brightness=10), 0)
+    assert plain[0].features.shape == (20, 1001)
+    for one, two in zip(plain, distorted):
+        assert (one.labels == two.labels).all()
+        assert (np.abs(one.features - two.features).max(axis=1) > 1e-3).all()
+    assert_same(batches_of(make(flip_left_right=True, random_brightness=10), 0), distorted)
+    # 60 photos are skipped: a batch of 32, and 28 of the next one, which is read whole again.
+    resumed = batches_of(make(flip_left_right=True, random_brightness=10), 3, count=1)
+    assert_same(resumed, distorted[3:])
+
+
+def test_distortions_of_all_photos_go_on_behind_what_was_skipped(pretrained, settings, photos):
+    def make():
+        return batches_lib.DistortedBatches(
+            pretrained,
+            photos,
+            Distortions(random_brightness=10),
+            settings._replace(train_batch_size=ALL),
+        )
+
+    every = batches_of(make, 0, count=2)
+    assert len(every[0].labels) == len(photos.labels)
+    assert not (every[0].features == every[1].features).all()
+    assert_same(batches_of(make, 1, count=1), every[1:])

@@ -48,11 +48,11 @@ def test_one_of_another_run_is_told_with_what_differs(path):
 
 
 @pytest.mark.parametrize('keep', [0, 1, 100, 400])
-def test_a_damaged_one_is_told(path, keep):
+def test_a_corrupt_one_is_told(path, keep):
     checkpoint.save(path, Checkpoint(7, VARIABLES, None, False), SAME)
     with open(path, 'r+b') as file:
         file.truncate(keep)
-    with pytest.raises(UserError, match='is damaged: delete it'):
+    with pytest.raises(UserError, match='is corrupt: delete it'):
         checkpoint.load(path, SAME)
 
 
@@ -91,7 +91,7 @@ def test_a_crafted_one_like_a_good_one_is_taken(path):
 )
 def test_a_crafted_description_is_told(path, meta):
     crafted(path, meta)
-    with pytest.raises(UserError, match='is damaged: delete it'):
+    with pytest.raises(UserError, match='is corrupt: delete it'):
         checkpoint.load(path, SAME)
 
 
@@ -117,7 +117,7 @@ BROKEN = np.array([[0, 1, np.nan], [1, 2, 3]], 'f')
 )
 def test_crafted_values_are_told(path, arrays):
     crafted(path, **arrays)
-    with pytest.raises(UserError, match='is damaged: delete it'):
+    with pytest.raises(UserError, match='is corrupt: delete it'):
         checkpoint.load(path, SAME)
 
 
@@ -159,20 +159,21 @@ def compressed(size):
         member(b'')[:-30] + b'\xff' * 8 + member(b'')[-22:],
         member(npy(HEADER % (b'<f4', 1)) + bytes(4)).replace(b'\x00\x00', b'\x01\x00'),
     ],
+    ids=lambda _: 'crafted',
 )
 def test_a_crafted_file_is_told(path, data):
     os.makedirs(os.path.dirname(path))
     with open(path, 'wb') as file:
         file.write(data)
     for read in (lambda: checkpoint.load(path, SAME), lambda: checkpoint.random_seed(path)):
-        with pytest.raises(UserError, match='is damaged: delete it'):
+        with pytest.raises(UserError, match='is corrupt: delete it'):
             read()
 
 
 @pytest.mark.parametrize('seed', [-1, 2**31, 3.0, '3', None, True, [3]])
 def test_a_crafted_seed_is_told(path, seed):
     crafted(path, {'identity': dict(SAME, random_seed=seed)})
-    with pytest.raises(UserError, match='is damaged: delete it'):
+    with pytest.raises(UserError, match='is corrupt: delete it'):
         checkpoint.random_seed(path)
 
 
@@ -188,13 +189,13 @@ def test_variables_of_another_graph_are_told(path):
     saved = checkpoint.load(path, SAME)
     checkpoint.check_variables(path, saved, {'layer/weights': (2, 3)})
     for shapes in ({}, {'layer/weights': (3, 2)}, {'layer/weights': (2, 3), 'more': (1,)}):
-        with pytest.raises(UserError, match='is damaged: delete it'):
+        with pytest.raises(UserError, match='is corrupt: delete it'):
             checkpoint.check_variables(path, saved, shapes)
 
 
 def test_without_a_path_nothing_is_due(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
-    keeper = checkpoint.Keeper('', SAME)
-    assert not keeper.due()
-    keeper.save(Checkpoint(7, VARIABLES, None, False))
-    assert checkpoint.Keeper(str(tmp_path / 'c'), SAME).due()
+    manager = checkpoint.CheckpointManager('', SAME)
+    assert not manager.due()
+    manager.save(Checkpoint(7, VARIABLES, None, False))
+    assert checkpoint.CheckpointManager(str(tmp_path / 'c'), SAME).due()

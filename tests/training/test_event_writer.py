@@ -16,7 +16,7 @@ def test_what_is_written_is_read_back(tmp_path):
     with tf.Graph().as_default() as graph:
         tf.constant([1.0, 2.0], name='pair')
     with EventWriter(str(tmp_path / 'new'), '.from-7') as writer:
-        writer.add_graph(graph)
+        writer.add_graph(graph.as_graph_def(add_shapes=True))
         writer.begin_again(7)
         writer.add_summary(summary, 7)
         writer.add_summary(summary.SerializeToString(), 8)

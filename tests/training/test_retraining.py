@@ -5,6 +5,7 @@ import pytest
 
 from scripts.dataset import split
 from scripts.dataset.photos import Photo
+from scripts.features.features import Features
 from scripts.training import retraining
 
 
@@ -22,17 +23,17 @@ def photos_of(counts):
 def test_unreadable_photos_copy_no_bottlenecks(unreadable, distorted):
     photos = photos_of((10, 4, 4))
     without = 10 if distorted else 0
-    bottlenecks = np.arange(18, dtype=np.float32)[without:, np.newaxis] * np.ones((1, 5), 'f')
+    features = Features(np.arange(18, dtype=np.float32)[without:, np.newaxis] * np.ones(5, 'f'))
     readable = np.array([row not in unreadable for row in range(18)])
     for category in split.CATEGORIES:
-        examples = retraining._of_category(category, photos, bottlenecks, readable)
+        examples = retraining._of_category(category, photos, features, readable)
         rows = [row for row in range(18) if readable[row] and photos[row].category == category]
         assert list(examples.photos) == [photos[row] for row in rows]
         assert examples.labels.tolist() == [photos[row].label_index for row in rows]
         if distorted and category == split.TRAINING:
-            assert examples.bottlenecks is None
+            assert examples.features is None
             continue
-        assert np.shares_memory(examples.bottlenecks, bottlenecks)
-        values, labels = examples.take(np.arange(len(rows))[::-1])
-        assert values[:, 0].tolist() == rows[::-1]
-        assert labels.tolist() == examples.labels[::-1].tolist()
+        assert examples.features is features
+        batch = examples.take(np.arange(len(rows))[::-1])
+        assert batch.features[:, 0].tolist() == rows[::-1]
+        assert batch.labels.tolist() == examples.labels[::-1].tolist()

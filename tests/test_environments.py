@@ -1,29 +1,32 @@
-"""What one TensorFlow writes, the others read: each lane's graph, labelled with in each lane."""
+"""What one TensorFlow writes, the others read: each environment labels with each one's graph."""
 
 import csv
+import itertools
 import os
 import shutil
 import subprocess
+from multiprocessing import pool
 
 import numpy as np
 import pytest
 
 from tests.conftest import REPOSITORY, SHARED_DATA
 
-# The Pythons of the lanes, which tests/run.sh gives once all of them are installed.
-PYTHONS = os.environ.get('LANE_PYTHONS', '').split()
+# The Pythons of the environments, which tests/run.sh gives once all of them are installed.
+PYTHONS = os.environ.get('ENVIRONMENT_PYTHONS', '').split()
 NUMBERS = range(len(PYTHONS))
+AT_ONCE = 2
 TOLERANCE = 1e-3
 PHOTOS = '../shared/data/flower_photos'  # From the repository; the classic split hashes it so.
 
 pytestmark = pytest.mark.skipif(
     not PYTHONS or not os.path.isdir(SHARED_DATA),
-    reason='needs the real data, and all lanes, which sh tests/run.sh sets up and names at its end',
+    reason='needs the real data, and all environments, which sh tests/run.sh --all sets up',
 )
 
 
 def run(number, module, *arguments):
-    """Runs a command in the lane of a number; it has to end well."""
+    """Runs a command in the environment of a number; it has to end well."""
     subprocess.run(
         [PYTHONS[number], '-m', 'scripts.' + module] + list(arguments),
         cwd=REPOSITORY,
@@ -34,44 +37,50 @@ def run(number, module, *arguments):
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """The folder of each lane's training: `graph.pb`, `labels.txt` and `bottlenecks`."""
-    folders = [tmp_path_factory.mktemp('lane') for _ in PYTHONS]
-    archive = os.path.join(SHARED_DATA, 'models', 'mobilenet_v1_0.25_128_frozen.tgz')
-    for number, folder in enumerate(folders):
-        (folder / 'models').mkdir()
-        shutil.copy(archive, str(folder / 'models'))
-        run(
-            number,
-            'retrain',
-            '--image_dir=' + PHOTOS,
-            '--architecture=mobilenet_0.25_128',
-            '--model_dir=%s' % (folder / 'models'),
-            '--bottleneck_dir=%s' % (folder / 'bottlenecks'),
-            '--summaries_dir=%s' % (folder / 'summaries'),
-            '--output_graph=%s' % (folder / 'graph.pb'),
-            '--output_labels=%s' % (folder / 'labels.txt'),
-            '--how_many_training_steps=500',
-            '--random_seed=1',
-        )
+    """The folder of each environment's training: `graph.pb`, `labels.txt` and `bottlenecks`."""
+    folders = [tmp_path_factory.mktemp('environment') for _ in PYTHONS]
+    with pool.ThreadPool(AT_ONCE) as threads:
+        threads.starmap(retrain, enumerate(folders))
     return folders
+
+
+def retrain(number, folder):
+    """Trains in the environment of a number, in a folder."""
+    archive = os.path.join(SHARED_DATA, 'models', 'mobilenet_v1_0.25_128_frozen.tgz')
+    (folder / 'models').mkdir()
+    shutil.copy(archive, str(folder / 'models'))
+    run(
+        number,
+        'retrain',
+        '--image_dir=' + PHOTOS,
+        '--architecture=mobilenet_0.25_128',
+        '--model_dir=%s' % (folder / 'models'),
+        '--bottleneck_dir=%s' % (folder / 'bottlenecks'),
+        '--summaries_dir=%s' % (folder / 'summaries'),
+        '--output_graph=%s' % (folder / 'graph.pb'),
+        '--output_labels=%s' % (folder / 'labels.txt'),
+        '--how_many_training_steps=500',
+        '--random_seed=1',
+    )
 
 
 @pytest.fixture(scope='module')
 def labelled(trained):
-    """A dict from the lanes of graph and labelling to each test photo's scores by label."""
+    """A dict from the environments of graph and labelling to each test photo's scores by label."""
     with open(os.path.join(SHARED_DATA, 'classic', 'split.tsv'), encoding='utf-8') as file:
         split = [line.split() for line in file if not line.startswith('#')]
     photos = ['%s/%s' % (PHOTOS, name) for name, category in split if category == 'testing']
     assert len(photos) == 69
-    return {
-        (graph, number): scores(number, trained[graph], photos)
-        for graph in NUMBERS
-        for number in NUMBERS
-    }
+    pairs = list(itertools.product(NUMBERS, NUMBERS))
+    with pool.ThreadPool(AT_ONCE) as threads:
+        found = threads.starmap(
+            scores, [(number, trained[graph], photos) for graph, number in pairs]
+        )
+    return dict(zip(pairs, found))
 
 
 def scores(number, folder, photos):
-    """Returns a dict from photo and label to the score that a lane gives with a lane's graph.
+    """Returns a dict from photo and label to the score that an environment gives with one's graph.
 
     The labels and the pixels are those that the graph says.
     """
@@ -96,7 +105,7 @@ def test_all_pairs_give_the_same_labels_and_scores(labelled):
     assert len(first) == 69 * 5
     for (graph, number), found in labelled.items():
         greatest = max(abs(found[key] - first[key]) for key in first)
-        print('graph of lane %d in lane %d: scores within %.2g' % (graph, number, greatest))
+        print('graph of environment %d in %d: scores within %.2g' % (graph, number, greatest))
         assert greatest < TOLERANCE, (graph, number)
         assert best(found) == best(first), (graph, number)
 
@@ -115,5 +124,5 @@ def test_bottlenecks_agree(trained):
     assert len(first) == 600
     for number, other in enumerate(others, 1):
         greatest = max(np.abs(other[name] - values).max() for name, values in first.items())
-        print('bottlenecks of lanes 0 and %d: within %.2g' % (number, greatest))
+        print('bottlenecks of environments 0 and %d: within %.2g' % (number, greatest))
         assert set(other) == set(first) and greatest < TOLERANCE

@@ -10,7 +10,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
-from scripts.export import export
+from scripts.export import lite
+from scripts.export import saved_model as saved_model_lib
 from scripts.graphs.session import open_session
 from scripts.images import graph_input as graph_input_lib
 from scripts.images import pixels
@@ -49,7 +50,7 @@ def saved_model(graph_def, tmp_path):
     graph_input = graph_input_lib.read_off(graph_def)
     written = []
     for _ in range(2):  # The second one takes the place of the first.
-        export.write_saved_model(graph_def, graph_input, OUTPUT, LABELS, str(folder))
+        saved_model_lib.write(graph_def, graph_input, OUTPUT, LABELS, str(folder))
         written.append((folder / 'saved_model.pb').read_bytes())
     assert written[0] == written[1]
     assert os.listdir(str(folder)) == ['saved_model.pb']
@@ -86,7 +87,7 @@ def test_a_saved_model_turns_photos_where_the_training_did(graph_def, tmp_path):
     given = {}
     for each in (graph_input, turning):
         folder = str(tmp_path / each.pixels.exif_rotation)
-        export.write_saved_model(graph_def, each, OUTPUT, LABELS, folder)
+        saved_model_lib.write(graph_def, each, OUTPUT, LABELS, folder)
         with tf.Session(graph=tf.Graph()) as session:
             meta_graph = tf.saved_model.load(session, ['serve'], folder)
             signature = meta_graph.signature_def['serving_default']
@@ -134,19 +135,19 @@ def test_the_saved_model_tool_shows_and_runs_it(saved_model, paths, scores, tmp_
 
 
 def test_a_folder_of_anything_else_is_not_replaced(tmp_path):
-    export.check_saved_model_dir(str(tmp_path))
+    saved_model_lib.check_dir(str(tmp_path))
     (tmp_path / 'saved_model.pb').write_bytes(b'')
     (tmp_path / '.writing-killed.tmp').write_bytes(b'')
-    export.check_saved_model_dir(str(tmp_path))
+    saved_model_lib.check_dir(str(tmp_path))
     (tmp_path / 'variables').mkdir()
     (tmp_path / 'variables' / 'thesis.txt').write_bytes(b'')
     with pytest.raises(UserError, match='variables/thesis.txt, which is no part of a SavedModel'):
-        export.check_saved_model_dir(str(tmp_path))
+        saved_model_lib.check_dir(str(tmp_path))
 
 
 def test_a_lite_file_gives_the_scores(graph_def, paths, scores):
     graph_input = graph_input_lib.read_off(graph_def)
-    data = export.to_lite(graph_def, graph_input, OUTPUT)
+    data = lite.convert(graph_def, graph_input, OUTPUT)
     interpreter = tf.lite.Interpreter(model_content=data)
     interpreter.allocate_tensors()
     (fed,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -170,4 +171,4 @@ def test_what_lite_does_not_take_is_told():
         tf.matrix_determinant(images[:, :3, :3, 0], name='final_result')
     graph_input = graph_input_lib.read_off(graph.as_graph_def())
     with pytest.raises(UserError, match='not take this network: it lacks MatrixDeterminant;'):
-        export.to_lite(graph.as_graph_def(), graph_input, 'final_result')
+        lite.convert(graph.as_graph_def(), graph_input, 'final_result')
