@@ -28,8 +28,7 @@ class Batch(typing.NamedTuple):
 class Examples(typing.NamedTuple):
     """The readable photos of one category.
 
-    features: `features.Features` of all photos, or None where they are computed each time
-      (distortions).
+    features: `Features` of all photos, or None where they are computed each time (distortions).
     labels: int64 `[n]`, indices into the labels.
     photos: n `Photo`s.
     rows: int64 `[n]`, which rows of `features` are theirs.

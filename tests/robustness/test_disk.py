@@ -81,7 +81,7 @@ class _Tmpfs:
         self.path = path
 
     def begin(self, size):
-        """Makes it anew with room for `size` bytes; returns what is to be done in the process."""
+        """Makes a new one with room for `size` bytes; returns what is to be done in the process."""
         self.end()
         subprocess.run(
             ['mount', '-t', 'tmpfs', '-o', 'size=%d' % size, 'faults', self.path],

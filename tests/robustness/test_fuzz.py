@@ -1,7 +1,7 @@
-"""Damaged and hostile inputs: a good result or one line, and nothing else ever.
+"""Corrupt and hostile inputs: a good result or one line, and nothing else ever.
 
 Not by hypothesis, for an input may take TensorFlow, and the process with it, down: here a process
-reads, another looks on, and the seed and the number of a unit make its inputs anew.
+reads, another looks on, and its inputs follow from the seed and the number of a unit.
 """
 
 import collections
@@ -49,7 +49,7 @@ _ENDINGS = {
 
 
 def tried(name, count, seed=SEED):
-    """Feeds a reader `count` damaged inputs; returns rows. AssertionError: with what went wrong."""
+    """Feeds a reader `count` corrupt inputs; returns rows. AssertionError: with what went wrong."""
     endings, faults = collections.Counter(), []
     peak = begin = 0
     units = -(-count // _UNIT)
@@ -194,9 +194,9 @@ def _bottlenecks(folder):
         for path, data in whole.items():
             _write(path, data)
             if random.randint(3):
-                damage = _damaged_row if random.randint(2) and path == kept.path else _damaged
-                _write(path, damage(random, data, whole, kept))
-                touched.append((path, damage))
+                corrupt = _corrupted_row if random.randint(2) and path == kept.path else _corrupted
+                _write(path, corrupt(random, data, whole, kept))
+                touched.append((path, corrupt))
                 if random.randint(10) == 0:
                     os.unlink(path)
         if random.randint(2) and os.path.exists(text):
@@ -207,21 +207,21 @@ def _bottlenecks(folder):
             return 'recomputed'
         found = cache.features().take(np.array([0]))
         assert np.isfinite(found).all()
-        if not touched or touched == [(kept.path, _damaged)]:
+        if not touched or touched == [(kept.path, _corrupted)]:
             assert (found == values).all()
         return READ
 
     return _each(read)
 
 
-def _damaged(random, data, whole, _):
-    return mutations.damaged(random, data, list(whole.values()))
+def _corrupted(random, data, whole, _):
+    return mutations.corrupted(random, data, list(whole.values()))
 
 
-def _damaged_row(random, data, whole, kept):
-    """Damages a row of a store, and gives it checksums that are right."""
+def _corrupted_row(random, data, whole, kept):
+    """Corrupts a row of a store, and gives it checksums that are right."""
     row = data[-kept.row_type.itemsize :]
-    changed = mutations.damaged(random, row, list(whole.values())).ljust(len(row), b'\0')
+    changed = mutations.corrupted(random, row, list(whole.values())).ljust(len(row), b'\0')
     rows = np.frombuffer(changed[: len(row)], kept.row_type).copy()
     store_lib._add_checksums(rows)
     return data[: -len(row)] + rows.tobytes()
@@ -232,7 +232,7 @@ def _labels(folder):
 
     def read(random):
         sample = samples.LABELS[random.randint(len(samples.LABELS))]
-        _write(path, mutations.damaged(random, sample, samples.LABELS))
+        _write(path, mutations.corrupted(random, sample, samples.LABELS))
         labels = labels_lib.read(path)
         assert labels and all(isinstance(label, str) and '\n' not in label for label in labels)
         return READ
@@ -256,7 +256,7 @@ def _graphs(folder):
     settings = finished_graph.Settings(labels=labels)
 
     def read(random):
-        _write(path, mutations.damaged_graph(random, graphs[random.randint(2)], graphs))
+        _write(path, mutations.corrupted_graph(random, graphs[random.randint(2)], graphs))
         graph = finished_graph.read(path, files.read(path, 'graph'), settings)
         with tf.Graph().as_default():
             import_graph(graph.graph_def, [graph.graph_input.name + ':0', graph.output_name + ':0'])
@@ -284,7 +284,7 @@ def _in_child(read, random):
 
 
 def _without_weights(graph_def):
-    """Returns a GraphDef whose weights are smaller, and so quicker to damage."""
+    """Returns a GraphDef whose weights are smaller, and so quicker to corrupt."""
     import tensorflow.compat.v1 as tf
 
     for node in graph_def.node:
@@ -307,7 +307,7 @@ def _archives(folder):
         shutil.rmtree(models, ignore_errors=True)
         os.mkdir(models)
         path = os.path.join(models, os.path.basename(network.archive))
-        _write(path, mutations.damaged_archive(random, sample, [sample]))
+        _write(path, mutations.corrupted_archive(random, sample, [sample]))
         pretrained.load(network, models)
         return READ
 
@@ -326,7 +326,7 @@ def _checkpoints(folder):
     whole = _read(path)
 
     def read(random):
-        _write(path, mutations.damaged_checkpoint(random, whole, [whole]))
+        _write(path, mutations.corrupted_checkpoint(random, whole, [whole]))
         with contextlib.suppress(UserError):
             assert 0 <= checkpoint.random_seed(path) < 2**31
         loaded = checkpoint.load(path, same)
@@ -361,7 +361,7 @@ def _event_files(folder):
     path = os.path.join(folder, 'train', 'events.out.tfevents.1.here')
 
     def read(random):
-        _write(path, mutations.damaged_events(random, events, events))
+        _write(path, mutations.corrupted_events(random, events, events))
         counted.count = 0
         found = curves.read(folder)
         assert counted.count <= 1
@@ -385,7 +385,7 @@ def _photos(folder):
     def read_unit(random):
         for path in paths:
             sample = photos[random.randint(len(photos))]
-            _write(path, mutations.damaged_photo(random, sample, photos))
+            _write(path, mutations.corrupted_photo(random, sample, photos))
         results = runner.run(
             PixelSpec(32, 32, 127.5, 127.5), lambda images: tf.reduce_mean(images, [1, 2]), [paths]
         )
@@ -417,7 +417,7 @@ def _read(path):
         return file.read()
 
 
-# What these damage is read by code of TensorFlow, which differs between environments.
+# These are code of TensorFlow, which differs between environments.
 _OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
 
 
@@ -429,5 +429,5 @@ _OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
         for name in READERS
     ],
 )
-def test_damaged_input_is_read_or_refused(name, show_rows):
+def test_corrupt_input_is_read_or_refused(name, show_rows):
     show_rows(tried(name, FULL // 10))

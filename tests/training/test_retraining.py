@@ -1,4 +1,4 @@
-"""From the bottlenecks of all photos to the examples of a category."""
+"""From the features of all photos to the examples of a category."""
 
 import numpy as np
 import pytest
@@ -20,10 +20,11 @@ def photos_of(counts):
 
 @pytest.mark.parametrize('unreadable', [[], [0], [3, 4, 9], list(range(10, 14)), [17]])
 @pytest.mark.parametrize('distorted', [False, True])
-def test_unreadable_photos_copy_no_bottlenecks(unreadable, distorted):
+def test_unreadable_photos_are_left_out_of_their_category(unreadable, distorted):
     photos = photos_of((10, 4, 4))
     without = 10 if distorted else 0
-    features = Features(np.arange(18, dtype=np.float32)[without:, np.newaxis] * np.ones(5, 'f'))
+    values = np.arange(18, dtype=np.float32)[without:, np.newaxis] * np.ones((1, 5), 'f')
+    features = Features(values)
     readable = np.array([row not in unreadable for row in range(18)])
     for category in split.CATEGORIES:
         examples = retraining._of_category(category, photos, features, readable)
