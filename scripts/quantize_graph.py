@@ -86,7 +86,7 @@ def main(values, arguments):
 
     before = graph_files.parse(graph_data, values.input)
     checks.check_graph(before, settings.output_names)
-    trial = comparison.tried(before, settings, dims)
+    trial = comparison.run_trial(before, settings, dims)
     calibration = _calibration(before, photos) if photos else None
     after = modes.quantize(before, settings, calibration)
     differences = comparison.differences(trial, after, settings.output_names)
@@ -102,7 +102,7 @@ def main(values, arguments):
             '%s: on random input the outputs differ by at most %.3g; the largest value is %.3g'
             % (printing.printable(each.name), each.greatest, each.scale)
         )
-    for line in comparison.unexplained(differences, settings):
+    for line in comparison.unexpected(differences, settings):
         _LOG.warning('%s', line)
     _LOG.info('The quantized graph is %s.', values.output)
 

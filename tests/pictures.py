@@ -12,7 +12,7 @@ LABELS = ['blue ones', 'red', 'green']  # In the order of the folders' names, ca
 
 
 def draw(path, colour, seed, size=(48, 40)):
-    """Draws one photo: a blob of about `colour` on grey noise; its format by the path's ending."""
+    """Draws one photo: a blob of about `colour` on grey noise; the extension gives its format."""
     random = np.random.RandomState(seed)
     noise = random.randint(90, 160, size=(size[1], size[0], 3)).astype(np.uint8)
     image = Image.fromarray(noise)
@@ -22,13 +22,13 @@ def draw(path, colour, seed, size=(48, 40)):
     image.save(path)
 
 
-def draw_classes(folder, count, ending='.jpg'):
+def draw_classes(folder, count, extension='.jpg'):
     """Draws `count` photos of each class into sub-folders of `folder`, which it returns."""
     for number, (name, colour) in enumerate(COLOURS.items()):
         os.makedirs(os.path.join(folder, name))
         for index in range(count):
             draw(
-                os.path.join(folder, name, '%03d%s' % (index, ending)),
+                os.path.join(folder, name, '%03d%s' % (index, extension)),
                 colour,
                 1000 * number + index,
             )

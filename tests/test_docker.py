@@ -100,7 +100,7 @@ def test_the_package_steps_run(name, tmp_path):
     if sys.version_info[:2] != version:
         pytest.skip('%s has Python %d.%d' % ((name,) + version))
     if 'CI' not in os.environ:
-        pytest.skip('installs TensorFlow anew, for a minute: set CI=true to run it')
+        pytest.skip('installs TensorFlow again, which takes a minute: set CI=true to run it')
     context, folder, venv = [str(tmp_path / part) for part in ('context', 'app', 'venv')]
     context_of(context)
     copy(name, context, folder)

@@ -240,7 +240,7 @@ def test_scores_of_another_shape_are_one_line(one_error, files):
 
 @pytest.fixture
 def album(files, tmp_path):
-    """A folder of 40 photos of which number 7 is corrupt; pixels are the numbers."""
+    """A folder of 40 photos of which number 7 is unreadable; pixels are the numbers."""
     folder = tmp_path / 'album'
     (folder / 'deep').mkdir(parents=True)
     for number in range(40):

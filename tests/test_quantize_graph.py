@@ -121,12 +121,12 @@ def test_a_range_that_float32_cannot_hold(one_error, paths, name, low, high):
 
 @pytest.mark.parametrize(
     'name, found',
-    [('none', 'no image at'), ('empty', 'has no photos'), ('damaged', 'none of the')],
+    [('none', 'no image at'), ('empty', 'has no photos'), ('unreadable', 'photos are unreadable')],
 )
 def test_calibration_needs_photos(one_error, paths, tmp_path, name, found):
-    for folder in ('empty', 'damaged'):
+    for folder in ('empty', 'unreadable'):
         (tmp_path / folder).mkdir()
-    (tmp_path / 'damaged' / 'photo.jpg').write_bytes(b'<html>')
+    (tmp_path / 'unreadable' / 'photo.jpg').write_bytes(b'<html>')
     photos = '--calibration_images=' + str(tmp_path / name)
     assert found in one_error(quantize_graph, *flags(paths, '--mode=eightbit', photos))
     assert not os.path.exists(paths[1])

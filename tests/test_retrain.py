@@ -204,8 +204,8 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
         'Blue-Ones',
         'Red',
         'green',
-        NAME + '.values',
-        NAME + '_exif.values',
+        NAME + '.features',
+        NAME + '_exif.features',
     ]
     saved = files.read(os.path.join(saved_model, 'saved_model.pb'), 'SavedModel')
     assert b'ReverseV2' in saved
@@ -453,7 +453,7 @@ def test_a_stray_argument_is_one_line(bench, one_error):
     assert "unexpected argument 'photos'" in one_error(retrain, 'photos', *bench.flags())
 
 
-def test_a_damaged_network_is_one_line(bench, one_error):
+def test_a_corrupt_network_is_one_line(bench, one_error):
     with open(os.path.join(bench.models, 'mobilenet_v1_0.25_128', 'frozen_graph.pb'), 'wb') as file:
         file.write(b'<html>')
     assert 'is not a frozen graph' in one_error(retrain, *bench.flags())
@@ -774,7 +774,7 @@ def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path
     ended = in_process(evaluate, bench.graph, '--category=all')
     assert ended.status == 0 and re.search(r'macro average.* 60\n', ended.out), ended.err
     message = one_error(evaluate, bench.graph, '--category=all', '--image_extensions=jpg')
-    assert '60 files end in .png' in message
+    assert '60 files have the extension .png' in message
     wrong = one_error(evaluate, bench.graph, '--image_extensions=heic')
     assert 'TensorFlow does not decode heic' in wrong
 

@@ -50,7 +50,7 @@ def _fuzz():
 def _faults():
     rows = _shown(test_disk.tried(test_disk.POINTS))
     rows += _shown(test_cache.together(test_cache.ROUNDS))
-    rows += _shown(test_cache.damaged(test_cache.DAMAGES))
+    rows += _shown(test_cache.corrupted(test_cache.CORRUPTIONS))
     return rows + _shown(test_kills.tried(test_kills.FULL))
 
 

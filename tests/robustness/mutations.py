@@ -1,4 +1,4 @@
-"""Damage done to bytes and graphs, drawn from a numpy RandomState."""
+"""Corruption of bytes and graphs, drawn from a numpy RandomState."""
 
 import contextlib
 import copy
@@ -23,8 +23,8 @@ _TOKENS = (
 )  # fmt: skip
 
 
-def damaged(random, data, others=()):
-    """Returns bytes like `data` with one to four kinds of damage.
+def corrupted(random, data, others=()):
+    """Returns bytes like `data` with one to four kinds of corruption.
 
     Args:
       random: a RandomState.
@@ -93,10 +93,10 @@ _KINDS = (_flip,) * 4 + (_cut, _take_out, _repeat, _splice, _overwrite, _number,
 _KINDS += (_anything,)
 
 
-def damaged_photo(random, data, others):
-    """Returns the bytes of a photo, damaged; half of them in what their header says of the size."""
+def corrupted_photo(random, data, others):
+    """Returns the bytes of a photo, corrupted; half of them in the size that their header says."""
     if random.randint(2):
-        return damaged(random, data, others)
+        return corrupted(random, data, others)
     header = bytearray(data)
     if data.startswith(b'\x89PNG'):
         header[16:24] = struct.pack('>II', _side(random), _side(random))
@@ -122,13 +122,13 @@ def _side(random):
     return int(random.choice([0, 1, 48, 3000, 20000, 65535, 2**16, 2**30, 2**31 - 1]))
 
 
-def damaged_archive(random, data, others):
-    """Returns the bytes of a .tgz, damaged: as they are, or the archive in it, or its members."""
+def corrupted_archive(random, data, others):
+    """Returns the bytes of a .tgz, corrupted: as they are, or the archive in it, or its members."""
     kind = random.randint(3)
     if kind == 0:
-        return damaged(random, data, others)
+        return corrupted(random, data, others)
     if kind == 1:
-        return gzip.compress(damaged(random, gzip.decompress(data)), 1)
+        return gzip.compress(corrupted(random, gzip.decompress(data)), 1)
     return _hostile_archive(random, data)
 
 
@@ -168,10 +168,10 @@ def _hostile_member(random, name):
     return info, io.BytesIO(bytes(info.size))
 
 
-def damaged_graph(random, data, others):
-    """Returns the bytes of a GraphDef, damaged: as they are, or what its nodes say."""
+def corrupted_graph(random, data, others):
+    """Returns the bytes of a GraphDef, corrupted: as they are, or what its nodes say."""
     if random.randint(4) == 0:
-        return damaged(random, data, others)
+        return corrupted(random, data, others)
     graph_def = tf.GraphDef.FromString(data)
     for _ in range(random.randint(1, 3)):
         node = graph_def.node[random.randint(len(graph_def.node))]
@@ -315,7 +315,7 @@ def _device(random, _, node):
 def _description(random, graph_def, _):
     for node in graph_def.node:
         if '_classifier' in node.attr:
-            node.attr['_classifier'].s = damaged(random, node.attr['_classifier'].s)
+            node.attr['_classifier'].s = corrupted(random, node.attr['_classifier'].s)
 
 
 _GRAPH_KINDS = (
@@ -325,15 +325,15 @@ _GRAPH_KINDS = (
 )  # fmt: skip
 
 
-def damaged_checkpoint(random, data, others):
-    """Returns the bytes of a checkpoint, damaged: as they are, or its members, or its values."""
+def corrupted_checkpoint(random, data, others):
+    """Returns the bytes of a checkpoint, corrupted: as they are, or its members, or its values."""
     kind = random.randint(3)
     if kind == 0:
-        return damaged(random, data, others)
+        return corrupted(random, data, others)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     if kind == 1:
-        return _with_damaged_members(random, members)
+        return _with_corrupt_members(random, members)
     arrays = {name[: -len('.npy')]: np.load(io.BytesIO(each)) for name, each in members.items()}
     meta = json.loads(str(arrays.pop('meta')))
     for _ in range(random.randint(1, 4)):
@@ -347,13 +347,13 @@ def damaged_checkpoint(random, data, others):
     return samples.checkpoint(meta, arrays)
 
 
-def _with_damaged_members(random, members):
+def _with_corrupt_members(random, members):
     made = io.BytesIO()
     with zipfile.ZipFile(made, 'w') as archive:
         for name, contents in members.items():
             written = contents
             if random.randint(2):
-                written = damaged(random, contents, list(members.values()))
+                written = corrupted(random, contents, list(members.values()))
             if random.randint(10):
                 kind = zipfile.ZIP_STORED if random.randint(8) else zipfile.ZIP_DEFLATED
                 archive.writestr(name, written, kind)
@@ -393,8 +393,8 @@ def _odd_array(random, array):
     return array
 
 
-def damaged_events(random, events, others):
-    """Returns the bytes of an event file, damaged: as they are, or what is in its records.
+def corrupted_events(random, events, others):
+    """Returns the bytes of an event file, corrupted: as they are, or what is in its records.
 
     Args:
       random: a RandomState.
@@ -402,13 +402,13 @@ def damaged_events(random, events, others):
       others: bytes to splice into.
     """
     if random.randint(3) == 0:
-        return damaged(random, b''.join(map(samples.record, events)), others)
+        return corrupted(random, b''.join(map(samples.record, events)), others)
     records = []
     for event in events:
         kind = random.randint(8)
         claimed = int(random.choice(_NUMBERS)) << int(random.choice([0, 8, 32]))
         if kind == 0:
-            records.append(samples.record(damaged(random, event, events)))
+            records.append(samples.record(corrupted(random, event, events)))
         elif kind == 1:
             records.append(samples.record(event, claimed & 2**64 - 1))
         elif kind != 2:

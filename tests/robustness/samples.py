@@ -1,4 +1,4 @@
-"""Whole inputs, for the suites of faults to damage."""
+"""Whole inputs, for the suites of faults to corrupt."""
 
 import gzip
 import io

@@ -1,13 +1,12 @@
-"""Damaged and hostile inputs: a good result or one line, and nothing else ever.
+"""Corrupt and hostile inputs: a good result or one line, and nothing else ever.
 
 Not by hypothesis, for an input may take TensorFlow, and the process with it, down: here a process
-reads, another looks on, and the seed and the number of a unit make its inputs anew.
+reads, another looks on, and its inputs follow from the seed and the number of a unit.
 """
 
 import collections
 import contextlib
 import functools
-import json
 import logging
 import os
 import resource
@@ -25,8 +24,10 @@ from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
 from scripts.dataset.photos import Photo
 from scripts.features import cache as cache_lib
+from scripts.features import store as store_lib
 from scripts.inference import finished_graph
 from tests import stand_ins
+from tests.features.backbones import Backbone
 from tests.robustness import bench, mutations, samples
 from tests.robustness.bench import SEED, Row
 
@@ -48,7 +49,7 @@ _ENDINGS = {
 
 
 def tried(name, count, seed=SEED):
-    """Feeds a reader `count` damaged inputs; returns rows. AssertionError: with what went wrong."""
+    """Feeds a reader `count` corrupt inputs; returns rows. AssertionError: with what went wrong."""
     endings, faults = collections.Counter(), []
     peak = begin = 0
     units = -(-count // _UNIT)
@@ -176,42 +177,54 @@ def _each(read_one):
 
 
 def _bottlenecks(folder):
-    length = 24
     photo = Photo(os.path.join(folder, '0.jpg'), 'a', '0.jpg', 0, 'training')
     _write(photo.path, b'a photo')
-    cache = cache_lib.Cache(os.path.join(folder, 'cache'), 'net', 'c0ffee', length)
-    values = np.random.RandomState(0).randn(1, length).astype(np.float32)
-    cache_lib.save_values(cache, cache_lib.store(cache, [photo], values), values)
-    sources = [cache.path(photo), cache.record_path('a')]
-    _make_record_repeatable(sources[1])
-    whole = {path: _read(path) for path in sources + [cache.values_path()]}
+    place = cache_lib.Place(os.path.join(folder, 'cache'), 'net')
+    backbone = Backbone(shape=(24,))
+    values = np.random.RandomState(0).randn(1, 24).astype(np.float32)
+    cache = cache_lib.Cache(backbone, place, [photo])
+    cache.load()
+    cache.add(np.array([0]), values)
+    text, kept = place.text_path(photo), place.store(backbone)
+    whole = {path: _read(path) for path in (text, kept.path)}
+    written = os.stat(text).st_mtime_ns
 
     def read(random):
         touched = []
         for path, data in whole.items():
             _write(path, data)
             if random.randint(3):
-                _write(path, mutations.damaged(random, data, list(whole.values())))
-                touched.append(path)
+                corrupt = _corrupted_row if random.randint(2) and path == kept.path else _corrupted
+                _write(path, corrupt(random, data, whole, kept))
+                touched.append((path, corrupt))
                 if random.randint(10) == 0:
                     os.unlink(path)
-        bottlenecks = np.full((1, length), np.nan, np.float32)
-        (found,) = cache_lib.load(cache, [photo], bottlenecks).found
-        if not found:
-            return 'made anew'
-        assert np.isfinite(bottlenecks).all()
-        if not set(sources) <= set(touched):
-            assert (bottlenecks == values).all()
+        if random.randint(2) and os.path.exists(text):
+            os.utime(text, ns=(written, written))
+        cache = cache_lib.Cache(backbone, place, [photo])
+        cache.load()
+        if not cache.found.all():
+            return 'recomputed'
+        found = cache.features().take(np.array([0]))
+        assert np.isfinite(found).all()
+        if not touched or touched == [(kept.path, _corrupted)]:
+            assert (found == values).all()
         return READ
 
     return _each(read)
 
 
-def _make_record_repeatable(path):
-    """Takes the times and the inode out of a record, which then leads to comparing contents."""
-    name, size, _, sha256, crc32, _, _, digest = json.loads(_read(path).decode('ascii'))
-    line = [name, size, 10**18, sha256, crc32, 10**18, 10**6, digest]
-    _write(path, ('\n%s\n' % json.dumps(line)).encode('ascii'))
+def _corrupted(random, data, whole, _):
+    return mutations.corrupted(random, data, list(whole.values()))
+
+
+def _corrupted_row(random, data, whole, kept):
+    """Corrupts a row of a store, and gives it checksums that are right."""
+    row = data[-kept.row_type.itemsize :]
+    changed = mutations.corrupted(random, row, list(whole.values())).ljust(len(row), b'\0')
+    rows = np.frombuffer(changed[: len(row)], kept.row_type).copy()
+    store_lib._add_checksums(rows)
+    return data[: -len(row)] + rows.tobytes()
 
 
 def _labels(folder):
@@ -219,7 +232,7 @@ def _labels(folder):
 
     def read(random):
         sample = samples.LABELS[random.randint(len(samples.LABELS))]
-        _write(path, mutations.damaged(random, sample, samples.LABELS))
+        _write(path, mutations.corrupted(random, sample, samples.LABELS))
         labels = labels_lib.read(path)
         assert labels and all(isinstance(label, str) and '\n' not in label for label in labels)
         return READ
@@ -243,7 +256,7 @@ def _graphs(folder):
     settings = finished_graph.Settings(labels=labels)
 
     def read(random):
-        _write(path, mutations.damaged_graph(random, graphs[random.randint(2)], graphs))
+        _write(path, mutations.corrupted_graph(random, graphs[random.randint(2)], graphs))
         graph = finished_graph.read(path, files.read(path, 'graph'), settings)
         with tf.Graph().as_default():
             graph_def, graph_input, output_name = graph.classifier
@@ -272,7 +285,7 @@ def _in_child(read, random):
 
 
 def _without_weights(graph_def):
-    """Returns a GraphDef whose weights are smaller, and so quicker to damage."""
+    """Returns a GraphDef whose weights are smaller, and so quicker to corrupt."""
     import tensorflow.compat.v1 as tf
 
     for node in graph_def.node:
@@ -295,7 +308,7 @@ def _archives(folder):
         shutil.rmtree(models, ignore_errors=True)
         os.mkdir(models)
         path = os.path.join(models, os.path.basename(network.archive))
-        _write(path, mutations.damaged_archive(random, sample, [sample]))
+        _write(path, mutations.corrupted_archive(random, sample, [sample]))
         pretrained.load(network, models)
         return READ
 
@@ -314,7 +327,7 @@ def _checkpoints(folder):
     whole = _read(path)
 
     def read(random):
-        _write(path, mutations.damaged_checkpoint(random, whole, [whole]))
+        _write(path, mutations.corrupted_checkpoint(random, whole, [whole]))
         with contextlib.suppress(UserError):
             assert 0 <= checkpoint.random_seed(path) < 2**31
         loaded = checkpoint.load(path, same)
@@ -349,7 +362,7 @@ def _event_files(folder):
     path = os.path.join(folder, 'train', 'events.out.tfevents.1.here')
 
     def read(random):
-        _write(path, mutations.damaged_events(random, events, events))
+        _write(path, mutations.corrupted_events(random, events, events))
         counted.count = 0
         found = curves.read(folder)
         assert counted.count <= 1
@@ -373,7 +386,7 @@ def _photos(folder):
     def read_unit(random):
         for path in paths:
             sample = photos[random.randint(len(photos))]
-            _write(path, mutations.damaged_photo(random, sample, photos))
+            _write(path, mutations.corrupted_photo(random, sample, photos))
         results = runner.run(
             PixelSpec(32, 32, 127.5, 127.5), lambda images: tf.reduce_mean(images, [1, 2]), [paths]
         )
@@ -405,7 +418,7 @@ def _read(path):
         return file.read()
 
 
-# What these damage is read by code of TensorFlow, which differs between environments.
+# These are code of TensorFlow, which differs between environments.
 _OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
 
 
@@ -417,5 +430,5 @@ _OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
         for name in READERS
     ],
 )
-def test_damaged_input_is_read_or_refused(name, show_rows):
+def test_corrupt_input_is_read_or_refused(name, show_rows):
     show_rows(tried(name, FULL // 10))
