@@ -204,8 +204,8 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
         'Blue-Ones',
         'Red',
         'green',
-        NAME + '.values',
-        NAME + '_exif.values',
+        NAME + '.features',
+        NAME + '_exif.features',
     ]
     saved = files.read(os.path.join(saved_model, 'saved_model.pb'), 'SavedModel')
     assert b'ReverseV2' in saved

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
 from scripts.dataset.photos import Photo
+from scripts.features.features import Features
 from scripts.graphs import versions
 from scripts.graphs.session import open_session
 from scripts.images import distort, runner
@@ -27,21 +28,20 @@ class Batch(typing.NamedTuple):
 class Examples(typing.NamedTuple):
     """The readable photos of one category.
 
-    features: `features.Features` of all photos, or None where they are computed each time
-      (distortions).
+    features: `Features` of all photos, or None where they are computed each time (distortions).
     labels: int64 `[n]`, indices into the labels.
     photos: n `Photo`s.
     rows: int64 `[n]`, which rows of `features` are theirs.
     """
 
-    features: typing.Any
+    features: typing.Optional[Features]
     labels: np.ndarray
     photos: typing.Sequence[Photo]
     rows: np.ndarray
 
     def take(self, rows):
         """Returns the `Batch` of rows of these examples, an int array `[n]`."""
-        return Batch(self.features[self.rows[rows]], self.labels[rows])
+        return Batch(self.features.take(self.rows[rows]), self.labels[rows])
 
 
 def of_arrays(features, labels, photos):
@@ -52,7 +52,7 @@ def of_arrays(features, labels, photos):
       labels: int64 `[n]`.
       photos: n `Photo`s.
     """
-    return Examples(features, labels, photos, np.arange(len(labels)))
+    return Examples(Features(features), labels, photos, np.arange(len(labels)))
 
 
 class Sampler:

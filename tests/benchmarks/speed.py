@@ -19,7 +19,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split
 from scripts.evaluation import evaluating
 from scripts.features import extract
-from scripts.features.cache import Cache
+from scripts.features.cache import Place
 from scripts.graphs import graph_files
 from scripts.graphs.session import open_session
 from scripts.images import distort, graph_input, runner
@@ -71,11 +71,9 @@ class Extraction:
         self._classic = classic.Network(self._pretrained)
 
     def ours(self):
-        network = self._pretrained.network
-        folder = tempfile.mkdtemp(dir=self._work)
-        cache = Cache(folder, network.name, self._pretrained.sha256, network.bottleneck_length)
+        place = Place(tempfile.mkdtemp(dir=self._work), self._pretrained.network.name)
         many = photos(self._photos)
-        return timed(extract.through_cache, self._pretrained, cache, many) / len(many)
+        return timed(extract.compute, self._pretrained, place, many) / len(many)
 
     def classic(self):
         few = photos(self._few)
@@ -342,15 +340,11 @@ class WarmStart:
     def __init__(self, trained, work):
         self._texts = trained
         self._pretrained = trained._pretrained
-        network = self._pretrained.network
-        folder = tempfile.mkdtemp(dir=work)
-        self._cache = Cache(
-            folder, network.name, self._pretrained.sha256, network.bottleneck_length
-        )
+        self._place = Place(tempfile.mkdtemp(dir=work), self._pretrained.network.name)
         self.ours()
 
     def ours(self):
-        return timed(extract.through_cache, self._pretrained, self._cache, photos(600))
+        return timed(extract.compute, self._pretrained, self._place, photos(600))
 
     def classic(self):
         return timed(self._texts.read_texts)
