@@ -28,15 +28,15 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Prints the count or the table; raises UserError where a person must do something."""
-    command.fill_by_place(values, arguments, ['graph', 'op'])
+    """Prints the count or the table; raises UserError for a user error."""
+    command.set_positional(values, arguments, ['graph', 'op'])
     if values.op_types and values.op is not None:
         raise UserError(
-            '--op_types counts every op type, and %s is one: give one of the two' % values.op
+            '--op_types counts every op type, and --op=%s only one: give one of the two' % values.op
         )
     graph_data = files.read(values.graph, 'graph')
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts.graphs import graph_files
 
     # Nothing is run here.

@@ -79,7 +79,7 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Evaluates as the parsed flags say; raises UserError where a person must do something."""
+    """Evaluates as the parsed flags say; raises UserError for a user error."""
     paths = _graph_paths(values, arguments)
     settings = flags.settings(
         values,
@@ -87,11 +87,10 @@ def main(values, arguments):
         labels=flags.given(values, 'labels'),
         default_labels=values.labels,
     )
-    finished_graph.check(settings)
-    _check_flags(values, paths)
+    _check_flags(values, settings, paths)
     data = [files.read(path, 'graph') for path in paths]
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.evaluation import curves as curves_lib
     from scripts.evaluation import evaluating
@@ -148,7 +147,8 @@ def _graph_paths(values, arguments):
     return arguments
 
 
-def _check_flags(values, paths):
+def _check_flags(values, settings, paths):
+    finished_graph.check(settings)
     if values.image_extensions is not None:
         extensions_lib.parse(values.image_extensions)
     for name in ('report', 'predictions'):
@@ -165,12 +165,12 @@ def _check_flags(values, paths):
 
 
 def _check_comparable(graphs):
-    """Raises UserError where graphs have other labels; warns where their test photos differ."""
+    """Raises UserError if the labels of graphs differ; warns if their test photos may."""
     first = graphs[0]
     for graph in graphs[1:]:
         if graph.labels != first.labels:
             raise UserError(
-                'the labels of %s and %s are not the same (%s; %s): evaluate each alone'
+                'the labels of %s and %s differ (%s; %s): evaluate each alone'
                 % (
                     first.path,
                     graph.path,
@@ -181,8 +181,8 @@ def _check_comparable(graphs):
         described = [each.description and each.description.photos for each in (first, graph)]
         if described[0] != described[1]:
             _LOG.warning(
-                '%s and %s do not say that their photos were split alike: some of the photos may '
-                'have trained one of them',
+                '%s and %s do not say that their photos were split in the same way: one of them '
+                'may have been trained on some of these photos',
                 first.path,
                 graph.path,
             )
@@ -211,8 +211,8 @@ def _dataset(values, graph):
     ]
     if described and different:
         _LOG.warning(
-            'flags contradict what the graph says of its training, and win: some of the photos may '
-            'have trained it: %s',
+            'flags override what the graph says of its training, so it may have been trained on '
+            'some of these photos: %s',
             ', '.join(different),
         )
     split = split._replace(**given)

@@ -26,8 +26,8 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Writes the event file; raises UserError where a person must do something."""
-    command.fill_by_place(values, arguments, ['logdir', 'graph'])
+    """Writes the event file; raises UserError for a user error."""
+    command.set_positional(values, arguments, ['logdir', 'graph'])
     if not values.logdir:
         raise UserError(
             '--logdir is not set: give the folder to write to, as in graph_pb2tb LOGDIR GRAPH'
@@ -35,7 +35,7 @@ def main(values, arguments):
     graph_data = files.read(values.graph, 'graph')
     output_checks.check_folder_writable(values.logdir)
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.evaluation import tensorboard
     from scripts.graphs import graph_files

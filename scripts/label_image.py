@@ -47,9 +47,9 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Labels photos; raises UserError where a person must do something.
+    """Labels photos; raises UserError for a user error.
 
-    A photo that cannot be read among several is such a case; the others are labelled first.
+    An unreadable photo among several is one; the others are labelled first.
     """
     settings = flags.settings(
         values,
@@ -67,7 +67,7 @@ def main(values, arguments):
         inputs += [('the photo', path) for path in paths]
         output_checks.check_distinct([('--output', values.output)], inputs)
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
 
     graph = finished_graph.read(values.graph, graph_data, settings)
@@ -114,7 +114,7 @@ def _label_many(values, graph, paths):
     unreadable = sum(photo.best is None for photo in photos)
     if unreadable:
         raise UserError(
-            '%d of %d photos cannot be read; the others are labelled' % (unreadable, len(photos))
+            '%d of %d photos are unreadable; the others are labelled' % (unreadable, len(photos))
         )
 
 
@@ -126,14 +126,14 @@ def _check_label_count(graph, scores):
         )
 
 
-# What follows are the classic script's functions that other people's programs import.
+# The classic script's functions that other programs import.
 
 
 def load_graph(model_file):
     """Returns a frozen graph as a tf.Graph whose nodes stand under `import/`.
 
     Raises:
-      UserError: the file cannot be read or holds no graph, or `trust` refuses its operations.
+      UserError: the file cannot be read, holds no graph, or holds operations that are not allowed.
     """
     from scripts.graphs import graph_files, importing
 
@@ -146,7 +146,7 @@ def read_tensor_from_image_file(
     """Returns `(pixel - input_mean) / input_std` of a photo, float32 `[1, height, width, 3]`.
 
     Raises:
-      UserError: the photo cannot be read.
+      UserError: the photo is unreadable.
     """
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.images import settings, single

@@ -20,7 +20,7 @@ from scripts.quantization import settings as settings_lib
 _LOG = logging.getLogger('scripts.quantize_graph')  # Not __name__: that is __main__ here.
 
 FLAGS = flags.FlagValues()
-_MOST = 1e38  # The end of a range; the width of a range and the steps over it stay finite.
+_MOST = 1e38  # Of the ends of a range: its width and its steps stay finite in float32.
 
 
 def _define_flags(define):
@@ -66,7 +66,7 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Quantizes as the parsed flags say; raises UserError where a person must do something."""
+    """Quantizes as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
     settings = _settings(values)
     dims = _dims(values)
@@ -80,13 +80,13 @@ def main(values, arguments):
     )
     graph_data = files.read(values.input, 'graph')
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts.graphs import graph_files
     from scripts.quantization import checks, comparison, modes
 
     before = graph_files.parse(graph_data, values.input)
     checks.check_graph(before, settings.output_names)
-    trial = comparison.tried(before, settings, dims)
+    trial = comparison.run_trial(before, settings, dims)
     calibration = _calibration(before, photos) if photos else None
     after = modes.quantize(before, settings, calibration)
     differences = comparison.differences(trial, after, settings.output_names)
@@ -99,10 +99,10 @@ def main(values, arguments):
         print(line)
     for each in differences:
         print(
-            '%s: on random input the two are %.3g apart at most, of values up to %.3g'
+            '%s: on random input the outputs differ by at most %.3g; the largest value is %.3g'
             % (printing.printable(each.name), each.greatest, each.scale)
         )
-    for line in comparison.unexplained(differences, settings):
+    for line in comparison.unexpected(differences, settings):
         _LOG.warning('%s', line)
     _LOG.info('The quantized graph is %s.', values.output)
 
@@ -177,8 +177,8 @@ def _dims(values):
         dims = [0]
     if min(dims) < 1:
         raise UserError(
-            '--test_input_dims=%s: expected whole numbers from 1 on with commas '
-            'between them, such as 1,224,224,3' % values.test_input_dims
+            '--test_input_dims=%s: expected integers from 1 on, separated by '
+            'commas, such as 1,224,224,3' % values.test_input_dims
         )
     return dims
 

@@ -171,7 +171,7 @@ _define_flags(flags.Definer(FLAGS))
 
 
 def main(values, arguments):
-    """Retrains as the parsed flags say; raises UserError where a person must do something."""
+    """Retrains as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
     _check_flags(values)
     split = split_lib.Split(
@@ -183,7 +183,7 @@ def main(values, arguments):
     outputs.check(settings, dataset, values.report)
     exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
 
-    # TensorFlow takes a second to import: a person's mistakes are told before that.
+    # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
     from scripts.export import exporting
     from scripts.networks import backbone as backbone_lib
@@ -280,24 +280,12 @@ def _settings(values):
         training = training._replace(random_seed=random.SystemRandom().randrange(_SEEDS))
     network = registry.find(values.architecture)
     pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
-    return settings_lib.Retraining(
+    return flags.settings(
+        values,
+        settings_lib.Retraining,
         network=network._replace(pixels=pixels),
-        model_dir=values.model_dir,
-        bottleneck_dir=values.bottleneck_dir,
-        distortions=Distortions(
-            values.flip_left_right,
-            values.random_crop,
-            values.random_scale,
-            values.random_brightness,
-        ),
+        distortions=flags.settings(values, Distortions),
         training=training,
-        output_graph=values.output_graph,
-        output_labels=values.output_labels,
-        print_misclassified_test_images=values.print_misclassified_test_images,
-        saved_model_dir=values.saved_model_dir,
-        tflite_output_file=values.tflite_output_file,
-        bad_images=values.bad_images,
-        describe_paths=values.describe_paths,
     )
 
 

@@ -71,7 +71,7 @@ def in_process(capsys, monkeypatch):
 
 @pytest.fixture
 def in_subprocess():
-    """Runs a command as a person does: `in_subprocess('scripts.retrain', '--flag=value', ...)`."""
+    """Runs a command as a user does: `in_subprocess('scripts.retrain', '--flag=value', ...)`."""
 
     def run(module, *arguments, **options):
         process = subprocess.run(

@@ -54,7 +54,7 @@ def draw_mixed(folder):
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """A folder with photos, in which a graph was trained by retrain, as a person would."""
+    """A folder with photos, in which a graph was trained by retrain, as a user would."""
     folder = str(tmp_path_factory.mktemp('described'))
     draw_mixed(os.path.join(folder, 'photos'))
     stand_ins.install(NAME, os.path.join(folder, 'models'))
@@ -272,7 +272,7 @@ def test_the_graph_is_fed_as_it_says(inside, in_process, mean):
     given, err = scores('--graph=fed.pb', '--input_mean=0', '--input_height=7')
     assert given == {'height': 7, 'width': 30, 'value': 4.0}
     (warning,) = err.splitlines()
-    assert 'flags contradict what the graph says of itself, and win' in warning
+    assert 'flags override what the graph says of itself: ' in warning
     assert '--input_mean=0' in warning and '--input_height=7 (described: 20)' in warning
     with open('three.txt', 'w') as file:
         file.write('height\nwidth\nvalue\n')
@@ -363,7 +363,7 @@ def test_graphs_that_were_split_apart_are_compared_with_a_warning(inside, in_pro
     assert in_process(retrain, *flags).status == 0
     ended = in_process(evaluate, 'out_graph.pb', 'other_graph.pb')
     assert ended.status == 0
-    assert 'do not say that their photos were split alike' in ended.err
+    assert 'do not say that their photos were split in the same way' in ended.err
     ended = in_process(evaluate, 'out_graph.pb', 'out_graph.pb')
     assert ended.status == 0 and ended.err == ''
     graph_def = graph_files.read('out_graph.pb')

@@ -214,7 +214,7 @@ def test_several_graphs_tell_of_rotations_once(in_process, flags, photo_dir, tmp
 def test_no_probabilities_are_a_warning(in_process, flags, tmp_path):
     graph = graphs.by_colour(str(tmp_path / 'logits.pb'), output='logits')
     ended = in_process(evaluate, *flags(graph=graph))
-    assert ended.status == 0 and 'the node logits gives no probabilities' in ended.err
+    assert ended.status == 0 and 'the node logits does not give probabilities' in ended.err
 
 
 def test_the_report_has_its_parts_and_nothing_from_outside(in_process, flags, tmp_path):

@@ -267,7 +267,7 @@ def without_image(files):
 def test_a_folder_is_labelled_as_json_and_an_unreadable_photo_is_reported(in_process, files, album):
     ended = in_process(label_image, album, '--output_format=json', *without_image(files))
     assert ended.status == 1
-    assert '1 of 40 photos cannot be read; the others are labelled' in ended.err
+    assert '1 of 40 photos are unreadable; the others are labelled' in ended.err
     assert ended.err.count('07.png is unreadable') == 1
     photos = json.loads(ended.out)
     assert len(photos) == 40

@@ -37,7 +37,7 @@ def flags(paths, *more):
 def test_writes_a_graph_that_labels_and_a_table(in_process, paths, tmp_path, mode):
     ended = in_process(quantize_graph, *flags(paths, '--mode=' + mode))
     assert ended.status == 0, ended.err
-    for word in ('before', 'after', 'gzip bytes', 'Conv2D', 'apart'):
+    for word in ('before', 'after', 'gzip bytes', 'Conv2D', 'differ by at most'):
         assert word in ended.out
     with open(str(tmp_path / 'labels.txt'), 'w') as file:
         file.write(''.join('label %d\n' % index for index in range(30)))
@@ -96,7 +96,7 @@ def test_calibration_images_make_ranges_constant(in_process, paths, photo_dir):
         ('--bitdepth=1', '2 to 16'),
         ('--bitdepth=eight', 'bitdepth'),
         ('--test_input_dims=1,224,224,3', '[1, 128, 128, 3]'),
-        ('--test_input_dims=1,x', 'whole numbers'),
+        ('--test_input_dims=1,x', 'expected integers'),
         ('--quantized_fallback_min=0', 'both or none'),
         ('--calibration_images=/tmp', 'eightbit only'),
     ],
@@ -121,7 +121,7 @@ def test_a_range_that_float32_cannot_hold(one_error, paths, name, low, high):
 
 @pytest.mark.parametrize(
     'name, found',
-    [('none', 'no image at'), ('empty', 'has no photos'), ('unreadable', 'none of the')],
+    [('none', 'no image at'), ('empty', 'has no photos'), ('unreadable', 'photos are unreadable')],
 )
 def test_calibration_needs_photos(one_error, paths, tmp_path, name, found):
     for folder in ('empty', 'unreadable'):

@@ -1,4 +1,4 @@
-"""The retrain command, whole: what it makes, and every way to get it wrong."""
+"""The retrain command end to end: what it writes, and every user error."""
 
 import os
 import re
@@ -204,8 +204,8 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
         'Blue-Ones',
         'Red',
         'green',
-        NAME + '.values',
-        NAME + '_exif.values',
+        NAME + '.features',
+        NAME + '_exif.features',
     ]
     saved = files.read(os.path.join(saved_model, 'saved_model.pb'), 'SavedModel')
     assert b'ReverseV2' in saved
@@ -214,7 +214,7 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
     followed = in_process(label_image, *labelled)
     assert followed.status == 0 and followed.err == ''
     contradicted = in_process(label_image, '--exif_rotation=ignore', *labelled)
-    assert 'win: --exif_rotation=ignore (described: apply)' in contradicted.err
+    assert 'of itself: --exif_rotation=ignore (described: apply)' in contradicted.err
     assert 'the photo carries an EXIF rotation' in contradicted.err
 
 
@@ -416,10 +416,10 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
         (dict(random_crop=-5), 'random_crop'),
         (dict(random_brightness=101), 'random_brightness'),
         (dict(split_key='date'), 'path|name'),
-        (dict(final_tensor_name='final result'), 'is no name for a node'),
-        (dict(final_tensor_name='final_result\n'), 'is no name for a node'),
-        (dict(final_tensor_name='a/'), 'is no name for a node'),
-        (dict(final_tensor_name='a//b'), 'is no name for a node'),
+        (dict(final_tensor_name='final result'), 'is not the name of a node'),
+        (dict(final_tensor_name='final_result\n'), 'is not the name of a node'),
+        (dict(final_tensor_name='a/'), 'is not the name of a node'),
+        (dict(final_tensor_name='a//b'), 'is not the name of a node'),
         (dict(final_tensor_name='input'), 'has a node or a scope of that name already'),
         (dict(final_tensor_name='final_training_ops'), 'has a node or a scope of that name'),
         (dict(output_graph=''), '--output_graph is empty'),
@@ -774,7 +774,7 @@ def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path
     ended = in_process(evaluate, bench.graph, '--category=all')
     assert ended.status == 0 and re.search(r'macro average.* 60\n', ended.out), ended.err
     message = one_error(evaluate, bench.graph, '--category=all', '--image_extensions=jpg')
-    assert '60 files end in .png' in message
+    assert '60 files have the extension .png' in message
     wrong = one_error(evaluate, bench.graph, '--image_extensions=heic')
     assert 'TensorFlow does not decode heic' in wrong
 

@@ -1,1 +1,1 @@
-"""What all stand on: running a command, files, errors, progress."""
+"""What all stand on: flags, running a command, files, errors, progress."""

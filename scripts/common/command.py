@@ -36,7 +36,7 @@ def run(main, flag_values):
 
 
 def execute(main, flag_values, argv):
-    """Parses `argv`, calls `main`, and turns what a person got wrong into one line.
+    """Parses `argv`, calls `main`, and turns a user error into one line.
 
     Args:
       main: takes the parsed flags (`FlagValues`) and the list of other arguments; it may raise
@@ -45,7 +45,8 @@ def execute(main, flag_values, argv):
       argv: list of str, the program's name first.
 
     Returns:
-      The exit status: 0, 1 for a person's mistake, 130 for Ctrl-C. Other exceptions pass.
+      The exit status: 0, 1 for a user error, 130 for Ctrl-C. Other exceptions, which are bugs,
+      pass.
     """
     printing.set_up_logging()
     name = _name(argv)
@@ -76,14 +77,14 @@ def execute(main, flag_values, argv):
 
 
 def how_to_start(name):
-    """Returns how another command of ours is started from here: by its file where this one was."""
+    """Returns how to start another of these commands from here: by its file if this one was."""
     if getattr(sys.modules['__main__'], '__spec__', None) is not None:
         return 'python -m scripts.' + name
     return 'python ' + shlex.quote(os.path.join(os.path.dirname(sys.argv[0]), name + '.py'))
 
 
 def refuse_arguments(arguments):
-    """Raises UserError where a command that takes only flags was given anything else."""
+    """Raises UserError if a command that takes only flags has positional arguments."""
     if arguments:
         raise UserError(
             'unexpected argument %r: this command takes flags only; '
@@ -91,13 +92,13 @@ def refuse_arguments(arguments):
         )
 
 
-def fill_by_place(values, arguments, names):
-    """Sets flags from the arguments that have no name; a flag that has been given is passed by.
+def set_positional(values, arguments, names):
+    """Sets flags from positional arguments; a flag that is given by name is skipped.
 
     Args:
       values: the parsed `FlagValues`.
       arguments: list of str.
-      names: the flags that may be given by place, in order.
+      names: the flags that may be positional, in order.
 
     Raises:
       UserError: there are more arguments than flags left.
@@ -105,7 +106,7 @@ def fill_by_place(values, arguments, names):
     left = [name for name in names if not values[name].present]
     if len(arguments) > len(left):
         raise UserError(
-            'unexpected argument %r: expected at most %s; other things are given as --flag=value'
+            'unexpected argument %r: expected at most %s; pass anything else as --flag=value'
             % (arguments[len(left)], ' '.join(name.upper() for name in names))
         )
     for name, argument in zip(left, arguments):
@@ -113,7 +114,7 @@ def fill_by_place(values, arguments, names):
 
 
 def _show_uncaught(kind, error, trace):
-    """Is Python's hook for exceptions while a command's modules are imported."""
+    """Reports exceptions while a command's modules are imported, as `sys.excepthook`."""
     why = limits.explain_memory(error=error) if issubclass(kind, Exception) else None
     if why is None:
         sys.__excepthook__(kind, error, trace)
@@ -126,7 +127,7 @@ if packages.is_ours():
 
 
 def _refuse_spaces(arguments):
-    """Raises UserError where a space stands beside the = of a flag, as in old tutorials.
+    """Raises UserError if there is a space beside the = of a flag, as in old tutorials.
 
     The flag would be empty then, and its value an argument.
     """

@@ -1,4 +1,4 @@
-"""What a person can get wrong, as opposed to faults of this program."""
+"""User errors, as opposed to bugs in this program."""
 
 
 class UserError(Exception):

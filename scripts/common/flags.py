@@ -182,8 +182,9 @@ def settings(values, kind, **others):
 
     Args:
       values: the parsed `FlagValues`.
-      kind: a NamedTuple type, whose fields are flags of the same names.
-      others: values of fields that are no flags, or that another value counts for.
+      kind: a NamedTuple type, whose fields have the names of flags; one that has not keeps its
+        default.
+      others: fields that do not take the values of their flags.
     """
-    names = [name for name in kind._fields if name not in others]
+    names = [name for name in kind._fields if name in values and name not in others]
     return kind(**{name: values[name].value for name in names}, **others)

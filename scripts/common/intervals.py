@@ -1,4 +1,4 @@
-"""How sure an accuracy is that was measured on a number of photos."""
+"""Confidence intervals of an accuracy that was measured on a number of photos."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Limits of the system (disk space, file size, memory), and what to say where memory ran out."""
+"""Limits of the system (disk space, file size, memory), and what to say when memory runs out."""
 
 import re
 import shutil
@@ -37,7 +37,7 @@ def memory_limit():
 
 
 def explain_memory(stderr='', error=None):
-    """Returns a message where memory ran out, or most likely did; otherwise None.
+    """Returns a message if memory ran out, or probably did; otherwise None.
 
     Args:
       stderr: what libraries wrote last.
@@ -47,9 +47,9 @@ def explain_memory(stderr='', error=None):
     is_certain = isinstance(error, MemoryError) or _NO_MEMORY.search('%s %s' % (stderr, error))
     if not is_certain and limit > _TIGHT_MEMORY:
         return None
-    words = 'memory ran out' if is_certain else 'memory ran out, most likely'
+    words = 'out of memory' if is_certain else 'probably out of memory'
     if limit < float('inf'):
-        words += ': %s MB are allowed (ulimit -v); allow more' % format(limit // 10**6, ',')
+        words += ': the limit is %s MB (ulimit -v); raise it' % format(limit // 10**6, ',')
     if error is not None and str(error):
         words += ' (%s: %s)' % (type(error).__name__, error)
     return words

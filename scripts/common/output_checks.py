@@ -70,4 +70,4 @@ def _identity_of(path):
 def check_not_full(folder):
     """Raises UserError where no byte is free: TensorFlow does not report truncated summaries."""
     if not limits.free_bytes(folder):
-        raise UserError('the disk is full: what was written last to %s may be cut' % folder)
+        raise UserError('the disk is full: the last file in %s may be truncated' % folder)

@@ -1,4 +1,4 @@
-"""What a command says where Python lacks a package that every command needs."""
+"""The error of a command started by a Python without the packages that all commands need."""
 
 import importlib.util
 import os
@@ -12,9 +12,9 @@ _ENVIRONMENTS = ('.venv', '.venv-py3.6', '.venv-tf2')  # Those that venv.sh make
 
 
 def check():
-    """Ends the process with one line where a command of ours has been started without packages.
+    """Ends the process with one line if one of these commands was started without packages.
 
-    Nothing is imported for that. A program of others gets Python's own ImportError.
+    Nothing is imported for that. Other programs get Python's own ImportError.
     """
     missing = [name for key, name in _NEEDED.items() if importlib.util.find_spec(key) is None]
     if missing and is_ours():

@@ -47,9 +47,9 @@ def print_error(name, error):
 
 
 def print_stopped(name):
-    """Prints what a user needs to know who stopped the command `name`, as with Ctrl-C."""
+    """Tells a user who stopped the command `name`, as with Ctrl-C, what to do next."""
     print(
-        '\n%s: stopped. What was written is whole; the same command can be run again.' % name,
+        '\n%s: stopped. Files already written are complete; rerun the command.' % name,
         file=sys.stderr,
     )
 

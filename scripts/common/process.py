@@ -135,16 +135,16 @@ def watch(child, name, captured=None):
     if stop and number == signal.SIGKILL:
         printing.print_stopped(name)
         return 128 + stop
-    last_words = '' if captured is None else _last_words(captured)
+    last_line = '' if captured is None else _last_line(captured)
     if number == signal.SIGKILL:
-        why, last_words = 'it was killed, by a person or because memory ran out', ''
+        why, last_line = 'a user killed it, or the system ran out of memory', ''
     elif number not in _CRASHES:
-        why = 'another program ended it, or a limit of the system (ulimit)'
+        why = 'another program or a system limit (ulimit) ended it'
     else:
-        why = limits.explain_memory(last_words)
-        why = why or 'TensorFlow crashed; a graph or a photo is damaged, or made to crash it'
+        why = limits.explain_memory(last_line)
+        why = why or 'TensorFlow crashed; a graph or photo is corrupt or malicious'
     signal_name = signal.Signals(number).name
-    printing.print_error(name, 'stopped by %s: %s%s' % (signal_name, why, last_words))
+    printing.print_error(name, 'stopped by %s: %s%s' % (signal_name, why, last_line))
     return FAILURE
 
 
@@ -156,12 +156,12 @@ def _status_of_exit(status, stop, name, captured):
         return FAILURE
     if captured is None or status in (SUCCESS, INTERRUPTED):
         return status
-    last_words = _last_words(captured)
-    why = limits.explain_memory(last_words)
+    last_line = _last_line(captured)
+    why = limits.explain_memory(last_line)
     printing.print_error(
         name,
-        'ended with status %d in the midst of its work%s%s'
-        % (status, ': ' + why if why else '', last_words),
+        'a library ended the process with status %d%s%s'
+        % (status, ': ' + why if why else '', last_line),
     )
     return FAILURE
 
@@ -219,8 +219,8 @@ def _capture_stderr(captured):
     return stderr
 
 
-def _last_words(captured):
+def _last_line(captured):
     captured.seek(max(0, captured.seek(0, os.SEEK_END) - _LAST_BYTES))
     lines = captured.read().decode('utf-8', 'replace').split('\n')
     last = next((line for line in reversed(lines) if line.strip()), None)
-    return '' if last is None else '; it last said: ' + last
+    return '' if last is None else '; last line of stderr: ' + last

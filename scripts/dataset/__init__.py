@@ -1,1 +1,1 @@
-"""A folder of photos becomes labels, lists and a split that stays. No TensorFlow here."""
+"""A folder of photos becomes labels, lists and a stable split. No TensorFlow here."""

@@ -1,4 +1,4 @@
-"""File name extensions: which files of a folder are photos, and which of them come first."""
+"""File name extensions: which files of a folder are photos, and in which order."""
 
 import re
 
@@ -12,7 +12,7 @@ FOREIGN = ('heic', 'heif', 'avif', 'webp', 'tif', 'tiff', 'jp2', 'cr2', 'nef', '
 
 _HEIC = ('heic', 'heif')
 FROM_HEIC = (
-    'convert such photos to JPEG, as by heif-convert IN.heic OUT.jpg (Linux, of the package '
+    'convert such photos to JPEG, for example by heif-convert IN.heic OUT.jpg (Linux, package '
     'libheif-examples) or sips -s format jpeg IN.heic --out OUT.jpg (macOS)'
 )
 
@@ -36,8 +36,8 @@ def parse(text):
             )
         if plain not in DECODED:
             raise UserError(
-                '--image_extensions=%s: %r is none that TensorFlow decodes; expected some of %s, '
-                'with commas between them' % (text, name, ', '.join(DECODED))
+                '--image_extensions=%s: TensorFlow does not decode %r; expected some of %s, '
+                'separated by commas' % (text, name, ', '.join(DECODED))
             )
     return of(re.sub(r'^\.', '', name) for name in names)
 
@@ -53,9 +53,9 @@ def of(names):
 
 
 def rank(file_name, extensions):
-    """Returns where a file comes among the photos of its folder, or None where it is no photo.
+    """Returns the rank of a file among the photos of its folder, or None where it is no photo.
 
-    Other cases, such as .Jpg, come last; the classic script passed them by.
+    Mixed case, such as .Jpg, comes last; the classic script ignored it.
     """
     extension = of_file(file_name)
     if extension in extensions:
@@ -74,7 +74,7 @@ def listed(extensions):
 
 
 def flag_for(extensions, others):
-    """Returns the flag that takes files with `others`, in lower case, as well."""
+    """Returns the flag that also includes files with `others`, in lower case."""
     names = [each for each in extensions if each == each.lower()]
     return '--image_extensions=' + ','.join(names + sorted(others))
 

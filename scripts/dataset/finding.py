@@ -1,4 +1,4 @@
-"""Finding photos by what a person typed: files, folders, globs, lists with commas."""
+"""Finding photos by what the user typed: files, folders, globs, comma-separated lists."""
 
 import glob
 import logging
@@ -11,14 +11,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def image_paths(names):
-    """Returns the paths of the photos that `names` stand for, each once, in order.
+    """Returns the paths of the photos that `names` match, each once, in order.
 
     Args:
       names: list of str; each is a file, a folder (every photo below it, by its extension), a glob,
-        or several of these with commas between them. What exists as it is typed is taken so.
+        or several of these separated by commas. A path that exists as typed is not split.
 
     Raises:
-      UserError: one of them stands for nothing.
+      UserError: one of them matches nothing.
     """
     paths = []
     for name in names:
@@ -35,7 +35,7 @@ def _expand(name):
         found = _photos_below(name)
         if not found:
             raise UserError(
-                'the folder %s has no photos: expected files that end in %s'
+                'the folder %s has no photos: expected files with the extensions %s'
                 % (name, extensions.listed(extensions.DECODED))
             )
         return found
@@ -55,11 +55,11 @@ def _photos_below(folder):
             extension = extensions.of_file(name).lower()
             if extension in extensions.DECODED and not name.startswith('.'):
                 path = os.path.join(place, name)
-                # A pipe would be waited for, and some devices never end.
+                # Reading a pipe would block, and some devices never end.
                 (photos if os.path.isfile(path) else others).append(path)
     if others:
         _LOG.warning(
-            'left out: links to nothing, or other things that are no files (%d), such as %s',
+            'left out: broken links and special files (%d), such as %s',
             len(others),
             min(others),
         )

@@ -11,16 +11,16 @@ _LOG = logging.getLogger(__name__)
 
 
 def label_of(folder):
-    """Returns a folder's label: lower case, each run of other characters than a-z0-9 one space.
+    """Returns a folder's label: lower case, each run of characters outside a-z0-9 as one space.
 
     Raises:
-      UserError: nothing would be left of the name.
+      UserError: the name has no such character.
     """
     label = re.sub(r'[^a-z0-9]+', ' ', encodings.as_utf8(folder).lower())
     if not label.strip():
         raise UserError(
-            'the folder name %r holds no letter a-z and no digit, so no label is left '
-            'of it: rename the folder' % folder
+            'the folder name %r has no letter a-z and no digit, so its label would be '
+            'empty: rename the folder' % folder
         )
     return label
 
@@ -36,15 +36,15 @@ def write(labels, path):
 
 
 def check_replaceable(path, labels):
-    """Raises UserError where there are other labels at `path` than the given ones."""
+    """Raises UserError where the file at `path` holds labels other than `labels`."""
     if not os.path.isfile(path):
         return
     lines = files.read(path, 'labels file').decode('utf-8', 'replace').splitlines()
     present = [line.strip() for line in lines]
     if any(present) and present != [label.strip() for label in labels]:
         raise UserError(
-            '%s would be replaced by the labels of this training (%s), and holds others: move it '
-            'or choose another name' % (path, ', '.join(shortened(labels)))
+            '%s holds other labels than those of this training (%s), which would replace them: '
+            'move it or choose another name' % (path, ', '.join(shortened(labels)))
         )
 
 
@@ -52,7 +52,7 @@ def read(path):
     """Returns the list of labels in the file at `path`, one a line.
 
     Raises:
-      UserError: the file cannot be read, is not text, or has no label in some line.
+      UserError: the file is unreadable, is not text, or has an empty line.
     """
     try:
         text = files.read(path, 'labels file').decode('utf-8-sig')
@@ -64,8 +64,8 @@ def read(path):
         raise UserError('%s holds no labels: expected one label a line' % path)
     if '' in labels:
         raise UserError(
-            'line %d of %s is empty, and labels count by lines: write the label there, or take the '
-            'line out' % (labels.index('') + 1, path)
+            "line %d of %s is empty, and a label's index is its line: write the label there, or "
+            'delete the line' % (labels.index('') + 1, path)
         )
     lines = {}  # Not list.count: of as many labels as some files hold, that takes minutes.
     for number, label in enumerate(labels, 1):
@@ -78,5 +78,5 @@ def read(path):
 
 
 def shortened(labels, most=6):
-    """Returns a list of labels for a message, with '...' in the place of those after the first."""
+    """Returns a list of labels for a message, with '...' for those after the first."""
     return list(labels) if len(labels) <= most else list(labels[: most - 1]) + ['...']

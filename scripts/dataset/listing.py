@@ -1,4 +1,4 @@
-"""The photos of a folder, by class; and what to say where a folder is not as expected."""
+"""The photos of a folder, by class, and messages where the folder is not as expected."""
 
 import collections
 import logging
@@ -9,7 +9,7 @@ import typing
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 
-# How far the right folder is looked for below one without classes.
+# How far to search for the right folder below one without classes.
 _DEPTH, _MOST_FOLDERS, _SUGGESTIONS = 3, 1000, 3
 _ENOUGH_CLASSES = 2
 
@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class _Kind(typing.NamedTuple):
-    """A kind of what is left out, and what to do about it, as the end of a sentence."""
+    """A kind of files or folders that are left out, and what to do about them, if anything."""
 
     what: str
     advice: str = ''
@@ -26,9 +26,9 @@ class _Kind(typing.NamedTuple):
 class _Seen:
     """What a folder holds besides photos of classes.
 
-    beside: paths of photos that stand in no class folder.
-    others: a dict from extension, in lower case, to paths of files with another one than wanted.
-    left_out: a dict from the `_Kind` of what else is left out to its paths.
+    beside: paths of photos outside of class folders.
+    others: a dict from extension, in lower case, to paths of files with other extensions.
+    left_out: a dict from the `_Kind` of anything else that is left out to its paths.
     """
 
     def __init__(self):
@@ -37,14 +37,14 @@ class _Seen:
         self.left_out = collections.defaultdict(list)
 
 
-_NESTED = _Kind('folders inside of a class folder, with all that is in them')
-_NO_FILES = _Kind('links to nothing, or other things that are no files')
+_NESTED = _Kind('folders inside class folders, with all their files')
+_SPECIAL = _Kind('broken links and special files')
 
 
 def photo_names(image_dir, extensions):
     """Returns a dict from each class folder's name to its list of photos' names, in order.
 
-    What is left out is a warning, one for each kind.
+    Each kind of files and folders that are left out is a warning.
 
     Args:
       image_dir: the folder of class folders.
@@ -61,7 +61,7 @@ def photo_names(image_dir, extensions):
     names, seen = {}, _Seen()
     try:
         for entry in _visible(image_dir):
-            if os.path.isdir(entry.path):  # Not entry.is_dir(), which a loop of links ends.
+            if os.path.isdir(entry.path):  # Not entry.is_dir(), which fails on a loop of links.
                 found = _names_in(entry.path, extensions, seen)
                 if found:
                     names[entry.name] = found
@@ -79,7 +79,7 @@ def photo_names(image_dir, extensions):
         )
     if not names:
         raise UserError(
-            '--image_dir=%s has no sub-folder with photos that end in %s%s'
+            '--image_dir=%s has no sub-folder with photos (%s)%s'
             % (
                 image_dir,
                 extensions_lib.listed(extensions),
@@ -108,26 +108,26 @@ def _names_in(folder, extensions, seen):
         elif os.path.isfile(entry.path):
             names.append(entry.name)
         else:
-            seen.left_out[_NO_FILES].append(entry.path)
+            seen.left_out[_SPECIAL].append(entry.path)
     if not names:
         wanted = extensions_lib.listed(extensions)
-        seen.left_out[_Kind('folders without photos that end in ' + wanted)].append(folder)
+        seen.left_out[_Kind('folders without photos (%s)' % wanted)].append(folder)
     return sorted(names, key=lambda name: (extensions_lib.rank(name, extensions), name))
 
 
 def _warn(extensions, seen):
     """Warns of what is left out, in one line for each kind."""
     left_out = collections.defaultdict(list, seen.left_out)
-    left_out[_Kind('photos that are in no class folder')] = seen.beside
+    left_out[_Kind('photos outside of class folders')] = seen.beside
     for extension, paths in seen.others.items():
         if extension in extensions_lib.DECODED:
             flag = extensions_lib.flag_for(extensions, [extension])
-            kind = _Kind('files that end in .' + extension, '; %s takes them' % flag)
+            kind = _Kind('files with the extension .' + extension, '; %s includes them' % flag)
         elif extension in extensions_lib.FOREIGN:
             how = extensions_lib.how_to_convert(extension)
             kind = _Kind(extension.upper() + ' files', '; ' + how)
         else:
-            kind = _Kind('files that do not end in ' + extensions_lib.listed(extensions))
+            kind = _Kind('files without the extensions ' + extensions_lib.listed(extensions))
         left_out[kind] += paths
     for kind, paths in sorted(left_out.items()):
         if paths:
@@ -142,7 +142,7 @@ def _advice(image_dir, extensions, seen):
         return _advice_on_photos(image_dir, len(seen.beside))
     decoded = [each for each in seen.others if each in extensions_lib.DECODED]
     if decoded:
-        return '; %s files end in %s: take them by %s' % (
+        return '; %d files have the extension %s: include them with %s' % (
             sum(len(seen.others[each]) for each in decoded),
             ' or '.join('.' + each for each in sorted(decoded)),
             extensions_lib.flag_for(extensions, decoded),
@@ -165,7 +165,7 @@ def _advice_on_photos(image_dir, count):
     if _has_classes(above):
         return _question([above])
     return (
-        '; expected one for each class, and %d photos stand in it directly: put those of each '
+        '; expected one for each class, and %d photos are directly in it: put those of each '
         'class into one' % count
     )
 
@@ -185,7 +185,7 @@ def _has_classes(folder):
 
 
 def _folders_of_classes(top, depth=_DEPTH):
-    """Returns the first few folders, at most so deep, that have several sub-folders of photos."""
+    """Returns the first few folders, at most `depth` deep, with several sub-folders of photos."""
     classes, waiting = collections.Counter(), collections.deque([(top, 0)])
     for _ in range(_MOST_FOLDERS):
         if not waiting:

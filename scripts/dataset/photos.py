@@ -31,10 +31,9 @@ class Photo(typing.NamedTuple):
 class Dataset(typing.NamedTuple):
     """Labels in order, and photos ordered by category, label, extension and name.
 
-    With the categories one after the other, each is a slice of the list, and of an array that
-    holds a row for each photo.
+    So each category is a slice of the list, and of an array with a row for each photo.
 
-    image_dir, split, extensions: what made them, as of `load`.
+    image_dir, split, extensions: as passed to `load`.
     """
 
     labels: typing.Tuple[str, ...]
@@ -100,12 +99,12 @@ def check_trainable(dataset):
     if not any(counts[split_lib.TRAINING]):
         raise UserError(
             'none of the %d photos is left for training: lower --testing_percentage '
-            'and --validation_percentage or add photos' % len(dataset.photos)
+            'and --validation_percentage, or add photos' % len(dataset.photos)
         )
     for label, count in zip(dataset.labels, counts[split_lib.TRAINING]):
         if not count:
             raise UserError(
-                'class %s has no training photo, so it could not be learned: add photos to it, or '
+                'class %s has no training photo, so it cannot be learned: add photos to it, or '
                 'lower --testing_percentage and --validation_percentage' % label
             )
     _warn_of_few(dataset.labels, [sum(each) for each in zip(*counts.values())])
@@ -135,7 +134,7 @@ def _warn_of_few(labels, totals):
 
 def _warn_of_missing(category, counts, labels):
     if not any(counts):
-        _LOG.warning('no photos for %s at all: that accuracy is left out', category)
+        _LOG.warning('no photos for %s at all: its accuracy is left out', category)
         return
     missing = [label for label, count in zip(labels, counts) if count == 0]
     if len(missing) > _LINES:

@@ -1,4 +1,4 @@
-"""Which photos train, which validate, which test: decided by each photo's name alone."""
+"""Which photos train, validate and test: decided by each photo's name alone."""
 
 import hashlib
 import posixpath
@@ -14,7 +14,7 @@ CATEGORIES = (TRAINING, TESTING, VALIDATION)
 BY_PATH = 'path'
 BY_NAME = 'name'
 
-# The hash is taken modulo this, as the classic script did: it bounds the images of a class.
+# The modulus of the hash, as in the classic script: its limit of images a class.
 _HASH_RANGE = 2**27
 
 
@@ -41,9 +41,9 @@ class Split(typing.NamedTuple):
         parts = (folder, file_name)
         if self.key == BY_PATH:
             parts = (image_dir if self.image_dir is None else self.image_dir, *parts)
-        # With the same slashes everywhere: Windows splits as other systems do.
+        # With forward slashes: Windows splits as other systems do.
         hashed = posixpath.join(*parts).split('_nohash_')[0]
-        # Not os.fsencode: without a locale, as in containers, Python 3.6 takes that for ASCII.
+        # Not os.fsencode: without a locale, as in containers, Python 3.6 assumes ASCII.
         digest = hashlib.sha1(hashed.encode('utf-8', 'surrogateescape')).hexdigest()
         percentage = (int(digest, 16) % _HASH_RANGE) * (100.0 / (_HASH_RANGE - 1))
         if percentage < self.validation_percentage:
@@ -54,7 +54,7 @@ class Split(typing.NamedTuple):
 
 
 def check(split):
-    """Raises UserError where the percentages of a `Split` are more than all photos together."""
+    """Raises UserError if the percentages of a `Split` are more than 100 together."""
     if split.testing_percentage + split.validation_percentage > 100:
         raise UserError(
             '--testing_percentage=%g and --validation_percentage=%g are more than 100 together: '

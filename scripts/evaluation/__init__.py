@@ -1,1 +1,1 @@
-"""What a graph gets right and wrong over many photos: figures, tables, a page, TensorBoard."""
+"""What a graph gets right and wrong over many photos: metrics, a report, TensorBoard."""

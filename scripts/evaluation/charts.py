@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its colours from the page around it. No TensorFlow here."""
+"""Charts as SVG with the colours of the page. No TensorFlow here."""
 
 import html
 import math
@@ -29,7 +29,7 @@ class _Axes(typing.NamedTuple):
 
 
 def reliability(calibration):
-    """Returns the reliability diagram: how often labels are right, by the score that they got.
+    """Returns the reliability diagram: the accuracy of predicted labels by their score.
 
     Args:
       calibration: a `metrics.Calibration`.
@@ -45,12 +45,12 @@ def reliability(calibration):
         radius = 3 + 7 * math.sqrt(count / counts.max())
         drawn.append(_line('gap', x, axes.y(confidence), x, y))
         drawn.append(_element('circle', tip, **{'class': 'right', 'cx': x, 'cy': y, 'r': radius}))
-    title = 'How often labels are right, by the score that they got'
-    return _svg(title, _grid(axes, _percent, _percent) + drawn, 'score of the best label')
+    title = 'Accuracy of predicted labels by their score'
+    return _svg(title, _grid(axes, _percent, _percent) + drawn, 'score of the predicted label')
 
 
 def confidence_histogram(calibration):
-    """Returns bars of how many photos are right and wrong, by the score of the best label."""
+    """Returns bars of how many photos are right and wrong, by the score of the predicted label."""
     highest = (calibration.right + calibration.wrong).max()
     axes = _Axes(0, 1, 0, _ticks(0, highest)[-1])
     drawn = []
@@ -72,8 +72,8 @@ def confidence_histogram(calibration):
                         },
                     )
                 )
-    title = 'How many photos are right and wrong, by the score of the best label'
-    return _svg(title, _grid(axes, _percent, _number) + drawn, 'score of the best label')
+    title = 'How many photos are right and wrong, by the score of the predicted label'
+    return _svg(title, _grid(axes, _percent, _number) + drawn, 'score of the predicted label')
 
 
 def learning_curves(title, curves, is_fraction):

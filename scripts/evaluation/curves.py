@@ -1,4 +1,4 @@
-"""Learning curves, read back from the event files of a training."""
+"""Learning curves, read from the event files of a training."""
 
 import glob
 import itertools

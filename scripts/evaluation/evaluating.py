@@ -18,19 +18,19 @@ from scripts.images.settings import IGNORE
 from scripts.inference import labelling
 
 _TIMED_RUNS = 10
-_SUM_TOLERANCE = 0.05  # Scores of 8-bit graphs add up to 1 only about.
+_SUM_TOLERANCE = 0.05  # Scores of 8-bit graphs sum to 1 only roughly.
 
 _LOG = logging.getLogger(__name__)
 
 
 class Evaluation(typing.NamedTuple):
-    """What a graph says of photos.
+    """The scores that a graph gives photos.
 
     labels: str, in the order of the scores.
     photos: `Photo`, the readable ones; a label_index counts in `labels`.
     scores: float32 `[photos, labels]`.
     unreadable: how many photos were left out, since they are unreadable.
-    exif_rotation: as in `settings.PixelSpec`: what the graph saw.
+    exif_rotation: as in `settings.PixelSpec`: how the graph was fed.
     """
 
     labels: typing.Sequence[str]
@@ -119,8 +119,8 @@ def milliseconds_a_photo(graph_def, graph_input, output_name):
 def _check_count(values, output_name, labels):
     if values.shape[1] != len(labels):
         raise UserError(
-            'there are %d labels, and the node %s gives %d scores: give the labels that were '
-            'written with the graph, or the node with --output_layer'
+            'there are %d labels, and the node %s gives %d scores: pass the labels that were '
+            'written with the graph, or another node as --output_layer'
             % (len(labels), output_name, values.shape[1])
         )
 
@@ -128,14 +128,14 @@ def _check_count(values, output_name, labels):
 def _check_scores(scores, output_name):
     if not np.isfinite(scores).all():
         raise UserError(
-            'the node %s gives scores that are not numbers for %d photos: the graph is broken'
+            'the node %s gives scores that are not numbers for %d photos: the graph is corrupt'
             % (output_name, (~np.isfinite(scores)).any(axis=1).sum())
         )
     sums = scores.sum(axis=1)
     if scores.min() < 0 or np.abs(sums - 1).max() > _SUM_TOLERANCE:
         _LOG.warning(
-            'the node %s gives no probabilities (scores from %.3g to %.3g, a photo adds up to '
-            '%.3g): cross entropy and confidence mean nothing',
+            'the node %s does not give probabilities (scores from %.3g to %.3g, those of a photo '
+            'sum to %.3g): cross entropy and confidence are meaningless',
             output_name,
             scores.min(),
             scores.max(),

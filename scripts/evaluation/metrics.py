@@ -1,4 +1,4 @@
-"""What scores are worth, as numbers. No TensorFlow here.
+"""Metrics of classification. No TensorFlow here.
 
 Everywhere: `scores` is float `[photos, labels]`, each row one photo's probabilities; `truth` is
 int `[photos]`, the index of each photo's true label; `confusion` is int64 `[labels, labels]`,

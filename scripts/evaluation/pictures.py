@@ -1,4 +1,4 @@
-"""An evaluation as pictures, for where only pictures can be shown. No TensorFlow here."""
+"""An evaluation as pictures, for TensorBoard. No TensorFlow here."""
 
 from PIL import Image, ImageDraw, ImageFont
 

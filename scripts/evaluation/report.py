@@ -31,7 +31,7 @@ _PAGE = """<!DOCTYPE html>
 
 
 class Subject(typing.NamedTuple):
-    """What was evaluated, for the page to tell.
+    """What was evaluated, as the page shows it.
 
     graph, graph_data: the graph's path, and its bytes.
     image_dir: the folder of photos.
@@ -125,7 +125,7 @@ def _calibration(evaluation):
         '<h2>Confidence</h2>\n<p class="note">On the dashed line, scores are calibrated: of the '
         'labels that get 80%%, four in five are right. Above it the network is underconfident, '
         'below it overconfident. The expected calibration error is %s.</p>\n'
-        '<div class="charts">\n<figure><figcaption>How often labels are right</figcaption>%s'
+        '<div class="charts">\n<figure><figcaption>Accuracy by score</figcaption>%s'
         '</figure>\n<figure><figcaption>Photos <span class="key">right</span> '
         '<span class="key wrong">wrong</span></figcaption>%s</figure>\n</div>'
         % (

@@ -34,7 +34,7 @@ def photos_of(dataset, category, labels):
       UserError: the folder has a label that `labels` lacks or holds twice, or the category is
         empty.
     """
-    # The spaces at its ends are part of a label, and a labels file is read without them.
+    # A label may begin or end with a space, which is lost in a labels file.
     wanted = [label.strip() for label in dataset.labels]
     known = [label.strip() for label in labels]
     counts = collections.Counter(known)
@@ -48,7 +48,7 @@ def photos_of(dataset, category, labels):
     twice = [label for label in wanted if counts[label] > 1]
     if twice:
         raise UserError(
-            'the labels of the graph hold %r more than once, so which score is meant is open: '
+            'the labels of the graph hold %r more than once, so its score is ambiguous: '
             'make them differ' % twice[0]
         )
     places = {label: place for place, label in enumerate(known)}

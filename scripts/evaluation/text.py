@@ -12,7 +12,7 @@ MATRIX_LABELS = 30  # As many columns as fit on a wide terminal.
 
 
 class Compared(typing.NamedTuple):
-    """A graph beside others: its name and `Evaluation`, its size, and how long a photo takes."""
+    """A graph among others: its name, `Evaluation`, size, and time a photo."""
 
     name: str
     evaluation: typing.Any
@@ -21,7 +21,7 @@ class Compared(typing.NamedTuple):
 
 
 def summary(evaluation, counted, top_k):
-    """Returns the lines that say everything, the classic two first.
+    """Returns the lines of a full summary, the classic two first.
 
     Args:
       evaluation: an `Evaluation`.

@@ -1,375 +1,331 @@
-"""The cache of bottlenecks: the classic text files, and beside them a record of their origin.
+"""What is kept of the features of photos: the store, and for bottlenecks the classic text files.
 
-`<bottleneck_dir>/<folder>/<file name>_<architecture>.txt` holds one photo's bottleneck as decimal
-numbers with commas between them, as the classic script reads and writes it.
+A row of the store counts where the photo is the one that was recorded and, for bottlenecks, its
+text file is as recorded, too; then neither is opened. A photo whose size, times and inode are those
+on record is that photo. Another size is another photo. Where only times or the inode differ, as
+after a copy, or where photos have changed places, the contents decide, and a row is added that
+records what is there now.
 
-`<bottleneck_dir>/<folder>/<architecture>.record` says of what photo and what network each of them
-was made: one JSON list a line, `[file name, photo bytes, photo mtime in ns, network's SHA-256,
-CRC-32 of the text, photo ctime in ns, photo inode, BLAKE2b of the photo]`; of several lines for a
-photo the last one counts. Lines are appended before the text files are put in place, so that a stop
-at any moment leaves no file that passes for what it is not; a torn line is passed over.
+Otherwise the text counts. People delete, replace and edit text files: one that is gone, or cut
+short, is recomputed; of one with other numbers the numbers are used, with a warning; so are those
+of one that has no row, such as one of the classic script. A row is added for each.
 
-A photo whose size, times and inode are those of the record is not read. Another size is another
-photo. Where only times or the inode differ, as after a copy, or where photos have changed places,
-the contents decide, and the record is brought up to date. Lines of earlier versions end with the
-CRC-32: those whose mtime fits are trusted as they always were, and completed, which takes reading
-each photo once; where it does not fit there is nothing to compare with.
+A text file takes its place after its row was added, and one that no longer counts is removed
+before: so a stop at any moment leaves no text that passes for what it is not.
 """
 
 import hashlib
-import json
 import logging
 import os
-import random
 import typing
-import warnings
-import zlib
 
 import numpy as np
 
-from scripts.common import encodings, files, untrusted
 from scripts.common.errors import UserError
-from scripts.features import values as values_lib
+from scripts.features import identity, texts
+from scripts.features import store as store_lib
+from scripts.features.features import Features
 
 _LOG = logging.getLogger(__name__)
 _WARNINGS_SHOWN = 10
-_LONGEST_NAME = 255  # Bytes, of a file on common file systems.
-_LONGEST_LINE = 4096  # Of a record: far above that of the longest name, all of it escaped.
-_DIGEST_BYTES = 16
-_COMPARED = 32  # Texts, with what the binary file has for them.
-_CHUNK_BYTES = 1 << 20
+_CLASSIC_TYPE = 'float32'
+
+# What is told of a text whose values are used, in one line for all.
+_UNRECORDED, _EDITED = 'unrecorded', 'edited'
 
 
-class Cache(typing.NamedTuple):
-    """Where bottlenecks of one network are kept.
+class Place(typing.NamedTuple):
+    """Where the features of a network are kept.
 
     folder: `--bottleneck_dir`.
-    architecture: the network's name.
-    sha256: of the network's graph, in hex.
-    length: of a bottleneck.
+    name: the network's, in names of files.
+    dtype: numpy's name of the type that they are kept as: float32, float16 or uint8.
     """
 
     folder: str
-    architecture: str
-    sha256: str
-    length: int
+    name: str
+    dtype: str = _CLASSIC_TYPE
 
-    def path(self, photo):
-        """Returns the path of a `Photo`'s text file; a hash stands for a name that is too long."""
-        name = '%s_%s.txt' % (photo.file_name, self.architecture)
-        encoded = photo.file_name.encode('utf-8', 'surrogateescape')
-        if len(encoded) + len(name) - len(photo.file_name) > _LONGEST_NAME:
-            name = '%s_%s.txt' % (hashlib.sha256(encoded).hexdigest(), self.architecture)
-        return os.path.join(self.folder, photo.folder, name)
+    def has_texts(self, backbone):
+        """Returns whether there are text files: those of bottlenecks, which are vectors."""
+        return len(backbone.shape) == 1 and self.dtype == _CLASSIC_TYPE
 
-    def record_path(self, folder):
-        """Returns the path of the record of a class folder."""
-        return os.path.join(self.folder, folder, self.architecture + '.record')
+    def text_path(self, photo):
+        """Returns the path of the text file of a `Photo`."""
+        return texts.path(self.folder, photo, self.name)
 
-    def values_path(self):
-        """Returns the path of the binary file."""
-        return os.path.join(self.folder, self.architecture + '.values')
-
-
-class _Origin(typing.NamedTuple):
-    """What a text file was made of; an earlier version's lines lack what has a default."""
-
-    photo_bytes: int
-    photo_mtime_ns: int
-    sha256: str
-    crc32: int
-    photo_ctime_ns: typing.Optional[int] = None
-    photo_inode: typing.Optional[int] = None
-    photo_digest: typing.Optional[str] = None
+    def store(self, backbone):
+        """Returns the `Store` for the features of a `Backbone`; each boundary has its own."""
+        name = self.name
+        if not self.has_texts(backbone):
+            what = repr((backbone.boundary, self.dtype, tuple(backbone.shape))).encode('utf-8')
+            name += '_' + hashlib.blake2b(what, digest_size=4).hexdigest()
+        path = os.path.join(self.folder, name + '.features')
+        return store_lib.Store(path, self.dtype, tuple(backbone.shape))
 
 
-class Loaded(typing.NamedTuple):
-    """What the cache holds of a list of photos.
-
-    found: bool array, one for each photo.
-    digests: V16 array of the digests of the texts that were found, zeros for the others.
-    known_digests: V16 array, what the binary file holds: the same, where it is up to date.
-    """
-
-    found: np.ndarray
-    digests: np.ndarray
-    known_digests: np.ndarray
-
-
-def to_text(bottleneck):
-    """Returns a float32 vector as text that reads back as the very same values."""
-    return ('%.9g,' * len(bottleneck))[:-1] % tuple(bottleneck.tolist())
-
-
-def from_text(text, length):
-    """Returns the float32 vector `[length]` that `text` holds, or None where it is damaged."""
-    with warnings.catch_warnings():
-        # How numpy says that it met something else than numbers and commas.
-        warnings.simplefilter('error', DeprecationWarning)
-        try:
-            values = np.fromstring(text, dtype=np.float32, sep=',')
-        except (DeprecationWarning, ValueError):
-            return None
-    return values if values.shape == (length,) and np.isfinite(values).all() else None
-
-
-def load(cache, photos, bottlenecks):
-    """Reads what the cache holds.
+class Cache:
+    """What is kept of the features of a list of photos.
 
     Args:
-      cache: a `Cache`.
+      backbone: a `Backbone`.
+      place: a `Place`.
       photos: list of `Photo`.
-      bottlenecks: float32 array `[len(photos), length]`; the rows that are found are filled in.
 
-    Returns:
-      A `Loaded`. Files that are damaged, or made from a photo or a network that has changed, count
-      as not found, with a warning.
+    found: bool `[photos]`, which of them have features: those that `load` finds or `add` adds.
     """
-    records = {folder: _read_record(cache, folder) for folder in {p.folder for p in photos}}
-    parse = _Parser(cache, photos)
-    found, digests = np.zeros(len(photos), np.bool_), values_lib.no_digests(len(photos))
-    problems, unrecorded, outdated = [], [], []
-    for row, photo in enumerate(photos):
-        try:
-            with open(cache.path(photo), 'rb', buffering=0) as file:
-                data = file.read()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
+
+    def __init__(self, backbone, place, photos):
+        self.place, self.photos = place, photos
+        self.has_texts = place.has_texts(backbone)
+        self.found = np.zeros(len(photos), np.bool_)
+        self._fingerprint = backbone.fingerprint
+        self._store = place.store(backbone)
+        self._text_paths = [place.text_path(photo) for photo in photos] if self.has_texts else None
+        self._entries = self._rows = None
+        self._added = self._refused = False  # Whether the store has taken rows, and failed to.
+        self._not_stored = {}  # Values, by the index of a photo, where the store takes none.
+
+    @property
+    def bytes_a_photo(self):
+        """How much a photo takes on disk, in bytes."""
+        text = 12 * self._store.shape[0] if self.has_texts else 0  # A number has nine digits.
+        return self._store.row_type.itemsize + text
+
+    def load(self):
+        """Looks for what is kept; what is corrupt, or of other photos or networks, is a warning.
+
+        Raises:
+          UserError: a file cannot be read.
+        """
+        # The rows come last: a text that is seen by then has its row, which was added before.
+        entries = identity.entries(self.photos, self._text_paths, self._fingerprint)
+        self._entries, self._rows = entries, self._read_store()
+        rows = self._rows.find(entries['photo'])
+        recorded, intact = self._rows.entries(rows), self._rows.intact(rows)
+        fields = ['fingerprint'] + store_lib.PHOTO_FIELDS + store_lib.TEXT_FIELDS
+        present = (entries['photo_bytes'] != identity.MISSING) & (
+            entries['text_bytes'] != identity.MISSING
+        )
+        self.found = present & intact & identity.equal(entries, recorded, fields)
+        entries[self.found] = recorded[self.found]
+        if not self.has_texts:
+            present &= rows >= 0
+        self._examine_all(np.flatnonzero(present & ~self.found), _Kept(rows, recorded, intact))
+
+    def add(self, indices, values):
+        """Stores what was computed, in files and in `found`.
+
+        Args:
+          indices: int array `[n]`, of photos.
+          values: array `[n, *shape]`.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        values = values.astype(self._store.dtype, casting='same_kind', copy=False)
+        for index in indices:
+            self._entries[index]['digest'] = self._digest(index)
+        if self.has_texts:
+            paths = [self._text_paths[index] for index in indices]
+            with texts.replacing(paths, values) as about:
+                for index, each in zip(indices, about):
+                    if self._entries[index]['text_bytes'] != identity.MISSING:
+                        texts.remove(self._text_paths[index])
+                    identity.set_text(self._entries[index], each)
+                self._append(indices, values)
+        else:
+            self._append(indices, values)
+        self.found[indices] = True
+
+    def features(self):
+        """Returns the `Features` of the photos, of which those that are not found are unreadable.
+
+        Raises:
+          UserError: the store cannot be read, or another run has changed it.
+        """
+        rows = self._rows
+        if self._added:
+            rows = self._store.read()
+            if rows.wasteful:
+                rows = self._compacted(rows)
+        where = rows.find(self._entries['photo'])
+        fields = ['fingerprint', 'values_crc32']
+        stored = (where >= 0) & identity.equal(self._entries, rows.entries(where), fields)
+        stored[list(self._not_stored)] = True
+        if (self.found & ~stored).any():
             raise UserError(
-                'cannot read the bottleneck file %s: %s' % (error.filename, error.strerror)
+                '%s was changed by another run, of another version of a photo or of the network, '
+                'while this one used it: rerun the command' % self._store.path
             )
-        origin = records[photo.folder].get(encodings.as_utf8(photo.file_name))
-        present, problem = _compared(photo, origin, _present_origin(cache, photo, data))
-        if not problem:
-            digests[row], problem = parse(data, bottlenecks[row])
-        if problem:
-            problems.append('%s %s' % (cache.path(photo), problem))
-            continue
-        found[row] = True
-        if origin is None:
-            unrecorded.append((photo, present))
-        elif origin != present:
-            outdated.append((photo, present))
-    _report(problems)
-    _adopt(cache, unrecorded)
-    _update(cache, outdated)
-    return Loaded(found, digests, parse.known_digests)
+        where[~self.found] = -1
+        if not self._not_stored:
+            return Features(rows.values, where)
+        return self._in_memory(rows.values, where)
 
+    def _in_memory(self, values, where):
+        """Returns `Features` for which some values are not in the store."""
+        copied = np.zeros((len(where),) + self._store.shape, self._store.dtype)
+        for index in np.flatnonzero(self.found):
+            copied[index] = self._not_stored.get(index, values[where[index]])
+        return Features(copied, np.where(self.found, np.arange(len(where)), -1))
 
-class _Parser:
-    """Turns texts into values; those that the binary file knows are not read as numbers.
+    def _read_store(self):
+        """Returns the `Rows`, after a warning and without what is corrupt."""
+        rows = self._store.read()
+        if rows.other_header:
+            _LOG.warning('%s is corrupt; replacing it', self._store.path)
+        elif rows.corrupt:
+            self._warn_of_rows(rows.corrupt)
+        return self._compacted(rows) if rows.other_header or rows.corrupt else rows
 
-    Its checksum is no signature. So for some photos, drawn anew each time, the values are compared
-    with the text, and where one differs none is taken.
-    """
-
-    def __init__(self, cache, photos):
-        self._length = cache.length
-        self.known_digests, self._known = values_lib.read(cache.values_path(), cache.length)
-        self._rows = {digest: row for row, digest in enumerate(self.known_digests.tolist())}
-        if self._rows and not all(self._agrees(cache.path(photo)) for photo in _drawn(photos)):
-            _LOG.warning(
-                '%s holds other values than the text files; it is recomputed', cache.values_path()
-            )
-            self._rows, self.known_digests = {}, values_lib.no_digests(0)
-
-    def _agrees(self, path):
+    def _compacted(self, rows):
+        """Returns the `Rows` after the store was written again, or the same where it cannot be."""
         try:
-            with open(path, 'rb') as file:
-                text = file.read()
-        except OSError:  # It is told where all files are read.
+            self._store.compact()
+        except UserError as error:
+            _LOG.warning('%s: it stays larger than it need be', error)
+            return rows
+        return self._store.read()
+
+    def _append(self, indices, values):
+        self._entries[indices] = self._store.append(self._entries[indices], values)
+        self._added = True
+
+    def _digest(self, index):
+        return identity.digest(self.photos[index].path, self._entries[index])
+
+    def _examine_all(self, indices, kept):
+        """Decides on the photos for which not all is as recorded; adds rows for what is used."""
+        problems, used, new = [], {_UNRECORDED: [], _EDITED: []}, []
+        corrupt = (kept.rows[indices] >= 0) & ~kept.intact[indices]
+        for index in indices:
+            values, note = self._examine(index, kept)
+            self.found[index] = values is not None
+            if values is not None:
+                new.append((index, values))
+                used.get(note, []).append(index)
+            elif note:
+                problems.append('%s %s' % (self._name(index), note))
+            if len(new) == self._store.rows_a_chunk:
+                self._keep(new, kept)
+                new = []
+        self._keep(new, kept)
+        self._report(problems, corrupt.sum(), used)
+
+    def _examine(self, index, kept):
+        """Looks at a photo and its text for which not all is as recorded.
+
+        Returns:
+          The values, or None; and what is to be told: of values None, the problem, or nothing.
+        """
+        entry, recorded, row = self._entries[index], kept.recorded[index], kept.rows[index]
+        if row < 0:
+            entry['digest'] = self._digest(index)
+            return self._read_text(index, None, None)
+        if (recorded['fingerprint'] != entry['fingerprint']).any():
+            return None, 'was made by another version of the network'
+        if not self._is_same_photo(index, recorded):
+            return None, 'was made from another version of the photo'
+        values = self._rows.values[row] if kept.intact[index] else None
+        same_text = all(entry[field] == recorded[field] for field in store_lib.TEXT_FIELDS)
+        if not self.has_texts or (same_text and values is not None):
+            return values, None
+        return self._read_text(index, recorded, values)
+
+    def _is_same_photo(self, index, recorded):
+        """Returns whether a photo is that of the recorded entry; notes its digest."""
+        entry = self._entries[index]
+        entry['digest'] = recorded['digest']
+        if all(entry[field] == recorded[field] for field in store_lib.PHOTO_FIELDS):
             return True
-        known = self._known_values(values_lib.digest(text))
-        values = from_text(text, self._length)
-        return known is None or values is None or (known == values).all()
+        if entry['photo_bytes'] != recorded['photo_bytes']:
+            return False
+        entry['digest'] = self._digest(index)
+        return entry['digest'].any() and (entry['digest'] == recorded['digest']).all()
 
-    def _known_values(self, digest):
-        row = self._rows.get(digest)
-        return None if row is None else self._known[row]
+    def _read_text(self, index, recorded, stored):
+        """Returns what `_examine` does, from the text file.
 
-    def __call__(self, text, bottleneck):
-        """Fills in a row; returns the digest of the text, and what is wrong with it or None."""
-        digest = values_lib.digest(text)
-        values = self._known_values(digest)
-        if values is None or not np.isfinite(values).all():
-            values = from_text(text, self._length)
+        Args:
+          index: of the photo.
+          recorded: its entry, or None.
+          stored: its values in the store, or None.
+        """
+        path, length = self._text_paths[index], self._store.shape[0]
+        try:
+            about, values = texts.read(path, length)
+        except FileNotFoundError:  # Another run replaces it.
+            return None, None
+        identity.set_text(self._entries[index], about)
         if values is None:
-            return digest, 'is damaged: expected %d numbers with commas between them' % self._length
-        bottleneck[:] = values
-        return digest, None
+            return None, 'is corrupt (expected %d numbers with commas between them)' % length
+        if recorded is None:
+            return values, _UNRECORDED
+        if store_lib.crc32_of_values(values) == recorded['values_crc32']:
+            return values, None
+        shorter = about.st_size < recorded['text_bytes'] and stored is not None
+        if shorter and (values[:-1] == stored[:-1]).all():
+            return None, 'is cut short'
+        return values, _EDITED
 
-
-def _drawn(photos):
-    return random.SystemRandom().sample(photos, min(_COMPARED, len(photos)))
-
-
-def save_values(cache, digests, bottlenecks):
-    """Writes the binary file; where that cannot be, the next run takes longer, with a warning.
-
-    Args:
-      cache: a `Cache`.
-      digests: V16 array `[n]`, from `load` and `store`.
-      bottlenecks: float32 array `[n, length]`.
-    """
-    try:
-        values_lib.write(cache.values_path(), digests, bottlenecks)
-    except UserError as error:
-        _LOG.warning('%s: the next run takes longer to read the text files', error)
-
-
-def store(cache, photos, bottlenecks):
-    """Writes the text files and records of `photos`.
-
-    Args:
-      cache: a `Cache`.
-      photos: list of `Photo`.
-      bottlenecks: float32 array `[len(photos), length]`.
-
-    Returns:
-      The digests of the texts, V16 array `[len(photos)]`.
-
-    Raises:
-      UserError: they cannot be written.
-    """
-    texts = [to_text(bottleneck).encode('ascii') for bottleneck in bottlenecks]
-    origins = [_present_origin(cache, photo, text) for photo, text in zip(photos, texts)]
-    _append(cache, [(photo, _hashed(photo, origin)) for photo, origin in zip(photos, origins)])
-    files.write_all([(cache.path(photo), text) for photo, text in zip(photos, texts)])
-    return values_lib.digests(texts)
-
-
-def _append(cache, pairs):
-    """Adds pairs of a `Photo` and its `_Origin` to the records."""
-    lines = {}
-    for photo, origin in pairs:
-        lines.setdefault(photo.folder, []).append(
-            '\n' + json.dumps([encodings.as_utf8(photo.file_name)] + list(origin)) + '\n'
-        )
-    for folder, entries in lines.items():
-        path = cache.record_path(folder)
+    def _keep(self, new, kept):
+        """Adds rows for pairs of an index and values; where that cannot be, with a warning."""
+        if not new:
+            return
+        indices, values = [index for index, _ in new], [each for _, each in new]
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, 'ab', buffering=0) as file:
-                file.write(''.join(entries).encode('ascii'))
-        except OSError as error:
-            raise UserError('cannot write %s: %s' % (path, error.strerror))
+            if not self._refused:
+                self._append(indices, values)
+                return
+        except UserError as error:
+            _LOG.warning('%s: the next run takes longer, and may not notice changes', error)
+            self._refused = True
+        for index, each in new:
+            crc32 = self._entries[index]['values_crc32'] = store_lib.crc32_of_values(each)
+            if not kept.intact[index] or crc32 != kept.recorded[index]['values_crc32']:
+                self._not_stored[index] = each
+
+    def _name(self, index):
+        if self.has_texts:
+            return 'bottleneck file ' + self._text_paths[index]
+        return 'what is kept of ' + self.photos[index].path
+
+    def _warn_of_rows(self, count):
+        _LOG.warning('%d rows of %s are corrupt; replacing them', count, self._store.path)
+
+    def _report(self, problems, corrupt, used):
+        """Warns of problems, of how many rows are corrupt, and of texts without or beside a row."""
+        for problem in problems[:_WARNINGS_SHOWN]:
+            _LOG.warning('%s; recomputing it', problem)
+        if len(problems) > _WARNINGS_SHOWN:
+            _LOG.warning('... and %d more; recomputing them', len(problems) - _WARNINGS_SHOWN)
+        if corrupt:
+            self._warn_of_rows(corrupt)
+        if used[_UNRECORDED]:
+            _LOG.warning(
+                '%d bottleneck files in %s have no record of the photo and the network that '
+                'they were made of (the classic script writes none): they are trusted',
+                len(used[_UNRECORDED]),
+                self.place.folder,
+            )
+        if used[_EDITED]:
+            _LOG.warning(
+                '%d bottleneck files were edited, such as %s: using their numbers; delete a file '
+                'to have it recomputed',
+                len(used[_EDITED]),
+                self._text_paths[used[_EDITED][0]],
+            )
 
 
-def _adopt(cache, unrecorded):
-    """Records what has no record, pairs of a `Photo` and its `_Origin`; by now some may have one
-    by another run."""
-    records = {folder: _read_record(cache, folder) for folder in {p.folder for p, _ in unrecorded}}
-    unrecorded = [
-        (photo, origin)
-        for photo, origin in unrecorded
-        if encodings.as_utf8(photo.file_name) not in records[photo.folder]
-    ]
-    if not unrecorded:
-        return
-    _LOG.warning(
-        '%d bottleneck files in %s have no record of the photo and the network that '
-        'they were made of (the classic script writes none): they are trusted',
-        len(unrecorded),
-        cache.folder,
-    )
-    try:
-        _append(cache, unrecorded)
-    except UserError as error:
-        _LOG.warning('%s: changes of these photos will go unnoticed', error)
+class _Kept(typing.NamedTuple):
+    """What the store has for each of the photos.
 
-
-def _update(cache, outdated):
-    """Records pairs of a `Photo` and its `_Origin` that have been compared by their contents."""
-    try:
-        _append(cache, outdated)
-    except UserError as error:
-        _LOG.warning('%s: %d photos are compared again by the next run', error, len(outdated))
-
-
-def _compared(photo, origin, present):
-    """Compares what a text was made of with what is there now; the photo is read where need be.
-
-    Args:
-      photo: a `Photo`.
-      origin: the `_Origin` on record, or None.
-      present: what `_present_origin` says.
-
-    Returns:
-      The `_Origin` that is to be on record, and why the text is not the bottleneck of the photo as
-      it is now, or None.
+    rows: int64 `[photos]`, -1 for none.
+    recorded: ENTRY `[photos]`.
+    intact: bool `[photos]`, whether the values are what was written.
     """
-    if origin is None:
-        return _hashed(photo, present), None
-    if present.sha256 != origin.sha256:
-        return origin, 'was made by another version of the network'
-    if present.crc32 != origin.crc32:
-        return origin, 'is not what was written there'
-    if origin.photo_digest is not None and present == origin._replace(photo_digest=None):
-        return origin, None
-    same = present.photo_bytes == origin.photo_bytes
-    if origin.photo_digest is None:
-        same = same and present.photo_mtime_ns == origin.photo_mtime_ns
-    if same:
-        present = _hashed(photo, present)
-        same = origin.photo_digest in (present.photo_digest, None)
-    return present, None if same else 'was made from another version of the photo'
 
-
-def _present_origin(cache, photo, text):
-    """Returns the `_Origin` of a text (bytes) that is made now, without the photo's digest."""
-    try:
-        about = os.stat(photo.path)
-    except OSError as error:
-        raise UserError('cannot read the photo %s: %s' % (photo.path, error.strerror))
-    crc32 = zlib.crc32(text) & 0xFFFFFFFF
-    return _Origin(
-        about.st_size, about.st_mtime_ns, cache.sha256, crc32, about.st_ctime_ns, about.st_ino
-    )
-
-
-def _hashed(photo, origin):
-    return origin._replace(photo_digest=_digest_of_photo(photo.path))
-
-
-def _digest_of_photo(path):
-    """Returns the digest of a photo's contents, hex, or None: it cannot be read any more."""
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    try:
-        with open(path, 'rb', buffering=0) as file:
-            for chunk in iter(lambda: file.read(_CHUNK_BYTES), b''):
-                digest.update(chunk)
-    except OSError:
-        return None
-    return digest.hexdigest()
-
-
-def _read_record(cache, folder):
-    """Returns a dict from file name to `_Origin`."""
-    try:
-        with open(cache.record_path(folder), 'rb') as file:
-            lines = file.read().split(b'\n')
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise UserError('cannot read %s: %s' % (error.filename, error.strerror))
-    origins = {}
-    for line in filter(None, lines):
-        if len(line) > _LONGEST_LINE:  # To read a number takes the square of its digits.
-            continue
-        try:
-            name, *origin = untrusted.from_json(line.decode('ascii'))
-            origins[name] = _Origin(*origin)
-        except (ValueError, TypeError, RecursionError):
-            # Torn by a stop, and then the file that it speaks of was not written yet; or damaged.
-            continue
-    return origins
-
-
-def _report(problems):
-    for problem in problems[:_WARNINGS_SHOWN]:
-        _LOG.warning('bottleneck file %s; it is made anew', problem)
-    if len(problems) > _WARNINGS_SHOWN:
-        _LOG.warning(
-            '... and %d more bottleneck files are made anew', len(problems) - _WARNINGS_SHOWN
-        )
+    rows: np.ndarray
+    recorded: np.ndarray
+    intact: np.ndarray

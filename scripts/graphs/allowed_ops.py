@@ -1,9 +1,9 @@
-"""The operations that a graph from outside may have: each only computes.
+"""The allowlist of operations that an untrusted graph may have: each only computes.
 
-Made by going through all operations of TensorFlow 1.15 and 2.21. Left out, and so refused: what
-reads or writes files, talks to other programs or machines, calls Python, has code compiled, waits
-for what others put in queues, iterates over data sets, or trains. An operation that a future
-TensorFlow brings is refused until it stands here.
+Made by going through all operations of TensorFlow 1.15 and 2.21. Not listed, and so refused:
+operations that read or write files, communicate with other programs or machines, call Python,
+compile code, wait for queues, iterate over data sets, or train. An operation of a future TensorFlow
+is refused until it is listed here.
 """
 
 _GROUPS = (
@@ -219,12 +219,12 @@ _GROUPS = (
     ScatterUpdate StridedSliceAssign TemporaryVariable VarHandleOp VarIsInitializedOp
     Variable VariableShape VariableV2
     """,
-    # Summaries: they give bytes, and write nothing.
+    # Summaries: they return bytes, and write nothing.
     """
     AudioSummary AudioSummaryV2 HistogramSummary ImageSummary MergeSummary ScalarSummary
     TensorSummary TensorSummaryV2
     """,
-    # Networks that TensorRT runs. `trust` looks at what is in them.
+    # Networks that TensorRT runs. `validation.check_engines` looks at what is in them.
     """
     TRTEngineOp
     """,

@@ -38,7 +38,7 @@ def constant(name, value, dtype=None):
 
     Args:
       name: str.
-      value: numpy array or what makes one.
+      value: numpy array, or what numpy makes one of.
       dtype: the DType of the node, whose bytes `value` already has in numpy (quint8 is uint8);
         None: the dtype of `value`.
     """
@@ -78,7 +78,7 @@ def graph(nodes, like):
 class NewGraph:
     """The graph that a pass makes of another one: nodes kept under their names, and new ones.
 
-    All names of new nodes come from here, where all names of both graphs are known: none clash.
+    All names of new nodes are chosen here, where all names of both graphs are known: none clash.
     """
 
     def __init__(self, graph_def):
@@ -125,7 +125,7 @@ def output_index(tensor_name):
 
 
 def scope_of(tensor_name):
-    """Returns a tensor's name as a part of a node's: `Split_1` for `Split:1`, with clashes."""
+    """Returns a tensor's name as a part of a node's: `Split_1` for `Split:1`; it may clash."""
     return tensor_name.replace(':', '_')
 
 
@@ -171,7 +171,7 @@ def rewire(nodes, targets):
         while name in targets:
             passed.append(name)
             name = targets[name]
-        for each in passed:  # So that what comes after does not go all the way again.
+        for each in passed:  # Long chains are followed only once.
             targets[each] = name
         return '^' + search.node_name(name) if control else name
 

@@ -1,7 +1,7 @@
-"""What a finished graph says of itself, so that nothing downstream has to guess.
+"""The description that a finished graph carries, so that nothing downstream has to guess.
 
 The attribute `_classifier` of the output node holds the bytes of one JSON object: the fields of
-`Description`, and `version`. TensorFlow passes over attributes whose names begin with an
+`Description`, and `version`. TensorFlow ignores attributes whose names begin with an
 underscore, and `optimize_for_inference` keeps those of the output node. There is no date in it: two
 runs of one environment write the same bytes.
 """
@@ -69,10 +69,10 @@ class Test(typing.NamedTuple):
 
 
 class Description(typing.NamedTuple):
-    """What a graph says of itself.
+    """The description of a graph.
 
     labels: str, in the order of the scores.
-    test: None where there was no test photo, or training had not ended.
+    test: None where there was no test photo, or training had not finished.
     tensorflow: the version that trained it.
     """
 
@@ -108,17 +108,17 @@ def copy(before, after):
 
 
 def find(graph_def):
-    """Returns what a GraphDef says of itself as `Described`, or None.
+    """Returns the description in a GraphDef as `Described`, or None.
 
-    A description that cannot be read, or of which there are two, is a warning.
+    An unreadable description is a warning, and so are two of them.
     """
     nodes = [node for node in graph_def.node if _ATTRIBUTE in node.attr]
     if not nodes:
         return None
     if len(nodes) > 1:
         _LOG.warning(
-            'the graph has descriptions at %s and at %s: neither is used; name what they would say '
-            'by flags',
+            'the graph has descriptions at the nodes %s and %s: neither is used; pass labels and '
+            'input settings as flags',
             nodes[0].name,
             nodes[1].name,
         )
@@ -127,8 +127,8 @@ def find(graph_def):
         return Described(nodes[0].name, _from_json(nodes[0].attr[_ATTRIBUTE].s))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         _LOG.warning(
-            'the description of the graph, at the node %s, is corrupt or of a newer version of '
-            'this program, and is not used (%s: %s)',
+            'the description of the graph, at the node %s, is corrupt or was written by a '
+            'newer version of this program, and is ignored (%s: %s)',
             nodes[0].name,
             type(error).__name__,
             error,
@@ -169,20 +169,20 @@ def _optional(reader):
 
 def _text(value):
     if not isinstance(value, str) or not value:
-        raise ValueError('%r is no text' % (value,))
+        raise ValueError('%r is not text' % (value,))
     return value
 
 
 def _texts(value):
     if not isinstance(value, list) or not value:
-        raise ValueError('%r is no list' % (value,))
+        raise ValueError('%r is not a list' % (value,))
     return tuple(_text(each) for each in value)
 
 
 def _one_of(*choices):
     def read(value):
         if value not in choices:
-            raise ValueError('%r is none of %s' % (value, ', '.join(choices)))
+            raise ValueError('%r is not one of %s' % (value, ', '.join(choices)))
         return value
 
     return read
@@ -191,7 +191,7 @@ def _one_of(*choices):
 def _number(lowest, highest, kinds=(int, float)):
     def read(value):
         if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
-            raise ValueError('%r is no number' % (value,))
+            raise ValueError('%r is not a number' % (value,))
         if not lowest <= value <= highest:
             raise ValueError('%r is not from %g to %g' % (value, lowest, highest))
         return value
@@ -204,7 +204,7 @@ def _channels(value):
     if not isinstance(value, list):
         return number(value)
     if len(value) != 3:
-        raise ValueError('%r has no 3 channels' % (value,))
+        raise ValueError('%r does not have 3 channels' % (value,))
     return tuple(number(each) for each in value)
 
 

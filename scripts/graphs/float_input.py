@@ -1,7 +1,7 @@
-"""Graphs that take 8-bit values, made to take the floats that these stand for.
+"""Makes graphs that are fed 8-bit values take the floats that these stand for.
 
-So there is one way from photos to any graph: what `quantize_graph --quantized_input` writes is fed
-as the graph that it was made from.
+So there is one way from photos to any graph: a graph that `quantize_graph --quantized_input` wrote
+is fed like the float graph that it was made from.
 """
 
 import tensorflow.compat.v1 as tf
@@ -9,8 +9,8 @@ import tensorflow.compat.v1 as tf
 from scripts.common.errors import UserError
 from scripts.graphs import build, search
 
-# What takes 8-bit values, and which of its inputs is the lower end of their range; the upper end is
-# the next one.
+# Ops that take 8-bit values, and which input is the lower end of their range; the upper end is the
+# next one.
 _RANGE_AT = {
     'Dequantize': 1,
     'QuantizedAvgPool': 1,
@@ -29,12 +29,12 @@ def feed_floats(graph_def, name, takes_bytes):
 
     Args:
       graph_def: a GraphDef.
-      name: the node that is fed. One that is no Placeholder stays.
-      takes_bytes: whether what is fed are pixels from 0 to 255 as they are: then a uint8
-        placeholder can take them too, rounded.
+      name: the node that is fed. A node other than a Placeholder stays as it is.
+      takes_bytes: whether it is fed unscaled pixels from 0 to 255, which a uint8 placeholder can
+        take as well, rounded.
 
     Raises:
-      UserError: it takes something else, or 8-bit values in a range that no node tells.
+      UserError: it takes another type, or 8-bit values whose range no node gives.
     """
     node = search.nodes_by_name(graph_def)[name]
     dtype = tf.as_dtype(build.attribute(node, 'dtype').type or tf.float32)
@@ -51,7 +51,7 @@ def feed_floats(graph_def, name, takes_bytes):
     else:
         raise UserError(
             'the node %s takes %s, and no node says which floats these stand for: expected a graph '
-            'that is fed float32, or uint8 pixels as they are with --input_mean=0 --input_std=1'
+            'that is fed float32, or unscaled uint8 pixels with --input_mean=0 --input_std=1'
             % (name, dtype.name)
         )
     others = [each for each in graph_def.node if each.name != name]
@@ -61,7 +61,7 @@ def feed_floats(graph_def, name, takes_bytes):
 
 
 def _quantized(new, graph_def, name, scope):
-    """Adds the QuantizeV2 that is the counterpart of what takes the placeholder's values."""
+    """Adds the QuantizeV2 that matches the node that takes the placeholder's values."""
     for user in search.consumers(graph_def)[name]:
         first = _RANGE_AT.get(user.op)
         if first is not None:

@@ -19,18 +19,18 @@ def parse(data, origin, allow_tensorrt_engines=False):
       allow_tensorrt_engines: whether it may hold TensorRT engines, which nothing checks.
 
     Raises:
-      UserError: they hold no GraphDef, or one without nodes, or one that `trust` refuses.
+      UserError: they hold no GraphDef, or one without nodes, or one that `validation` refuses.
     """
     graph_def = tf.GraphDef()
     try:
         with warnings.catch_warnings(record=True) as unparsed:
-            # protobuf only warns of bytes that it stopped in the middle of.
+            # Where it stops in the middle of the bytes, protobuf only warns.
             warnings.simplefilter('always')
             graph_def.ParseFromString(data)
-        whole = not unparsed
+        is_complete = not unparsed
     except DecodeError:
-        whole = False
-    if not whole:
+        is_complete = False
+    if not is_complete:
         raise UserError(
             '%s is not a frozen graph: its %d bytes do not parse as a GraphDef; '
             'expected a .pb file as retrain writes it' % (origin, len(data))
@@ -48,7 +48,7 @@ def read(path):
     """Returns the GraphDef in the file at `path`.
 
     Raises:
-      UserError: the file cannot be read or holds no GraphDef.
+      UserError: the file is unreadable or holds no GraphDef.
     """
     return parse(files.read(path, 'graph'), path)
 

@@ -20,14 +20,14 @@ def import_graph(graph_def, names=(), input_map=None, scope=''):
     Args:
       graph_def: a GraphDef.
       names: of tensors, such as `input:0`.
-      input_map: a dict from the names of tensors to those that take their place, or None.
+      input_map: a dict from the names of tensors to the tensors that replace them, or None.
       scope: what goes before the names of all nodes, without its slash; empty: nothing.
 
     Returns:
       The list of the named tensors.
 
     Raises:
-      UserError: TensorFlow cannot load it, or `trust` refuses its operations.
+      UserError: TensorFlow cannot load it, or `validation` refuses its operations.
     """
     validation.check_operations(graph_def)
     copy = tf.GraphDef()

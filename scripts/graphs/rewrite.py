@@ -6,10 +6,10 @@ from scripts.graphs import build, search
 
 
 def cut_at(graph_def, name, shape):
-    """Makes the node `name` a float32 placeholder and drops what stood only before it.
+    """Makes the node `name` a float32 placeholder and drops the nodes that only it needed.
 
-    The fed tensor of Inception v3, `Mul`, is the last step of its own decoding and scaling; fed
-    from outside, that part is dead weight that other tools stumble over.
+    The fed tensor of Inception v3, `Mul`, is the last step of its own decoding and scaling;
+    where that is fed, the nodes before it are unused, and some other tools fail on them.
 
     Args:
       graph_def: a GraphDef with the node.
@@ -30,7 +30,7 @@ def allow_any_batch(graph_def, input_name):
     """Lets a graph that was made for one image at a time take a batch of any size.
 
     MobileNet declares its placeholder with one image; Inception's last step reshapes to the
-    constant [1, 2048]. Both ones become -1; nothing else changes.
+    constant [1, 2048]. Both dimensions of 1 become -1; nothing else changes.
 
     Args:
       graph_def: a GraphDef.

@@ -1,4 +1,4 @@
-"""Finding nodes in a GraphDef, and saying what would have fitted where one is missing."""
+"""Finding nodes in a GraphDef, and suggesting names where one is missing."""
 
 import difflib
 
@@ -6,15 +6,15 @@ from scripts.common.errors import UserError
 
 NAMES_IN_A_MESSAGE = 5
 
-# Ops that quantize to a range that they are given: which input is its lower end.
+# Ops that quantize to a range that they take: which input is its lower end.
 _RANGE_INPUT = {
     'QuantizeV2': 1,
     'Requantize': 3,
     'FakeQuantWithMinMaxVars': 1,
     'FakeQuantWithMinMaxVarsPerChannel': 1,
 }
-# Ops that may quantize to the range of all values that they see, and whether one is given where
-# their attribute does not say so.
+# Ops that may quantize to the range of all values that they see, and the default of their attribute
+# range_given, which says that they do not.
 _RANGE_GIVEN = {
     'QuantizeAndDequantize': False,
     'QuantizeAndDequantizeV2': False,
@@ -39,8 +39,8 @@ def require_node(graph_def, name, candidates):
 
     Args:
       graph_def: the GraphDef to search.
-      name: what a person typed.
-      candidates: names that would have fitted, most likely first, for the message.
+      name: what the user typed.
+      candidates: names to suggest, most likely first.
 
     Raises:
       UserError: there is no such node.
@@ -69,7 +69,7 @@ def consumers(graph_def):
 
 
 def outputs(graph_def):
-    """Returns the names of the nodes that no other node takes, the last one first."""
+    """Returns the names of the nodes whose output no other node takes, the last one first."""
     users = consumers(graph_def)
     return [
         node.name
@@ -84,19 +84,19 @@ def placeholders(graph_def):
 
 
 def downstream(graph_def, name):
-    """Returns the set of names of the nodes that the node `name` reaches, itself included."""
+    """Returns the set of names of the nodes that depend on the node `name`, itself included."""
     users = consumers(graph_def)
-    reached, waiting = {name}, [name]
+    found, waiting = {name}, [name]
     while waiting:
         for node in users.get(waiting.pop(), ()):
-            if node.name not in reached:
-                reached.add(node.name)
+            if node.name not in found:
+                found.add(node.name)
                 waiting.append(node.name)
-    return reached
+    return found
 
 
 def ranges_depend_on(graph_def, name):
-    """Returns whether values are quantized to ranges that are taken of what is fed at a node.
+    """Returns whether values are quantized to dynamic ranges, computed from what a node is fed.
 
     Args:
       graph_def: a GraphDef.
@@ -106,8 +106,8 @@ def ranges_depend_on(graph_def, name):
 
     def depends(node):
         if node.op in _RANGE_GIVEN:
-            given = node.attr['range_given'].b if 'range_given' in node.attr else None
-            return not (_RANGE_GIVEN[node.op] if given is None else given)
+            is_set = 'range_given' in node.attr
+            return not (node.attr['range_given'].b if is_set else _RANGE_GIVEN[node.op])
         first = _RANGE_INPUT.get(node.op)
         return first is not None and any(
             node_name(each) in fed for each in node.input[first : first + 2]

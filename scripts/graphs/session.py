@@ -13,8 +13,8 @@ MOST_REWRITTEN = 20000
 def open_session(graph):
     """Returns a Session on `graph`, which is finalized: nothing may add nodes to it any more.
 
-    On a GPU, memory is taken as it is needed: a Jetson's is shared with the whole system. A graph
-    of more than MOST_REWRITTEN nodes is run as it is.
+    On a GPU, memory is allocated as needed: a Jetson shares it with the whole system. A graph of
+    more than MOST_REWRITTEN nodes is run as it is.
     """
     graph.finalize()
     config = tf.ConfigProto()

@@ -1,8 +1,8 @@
-"""What is asked of a graph that comes from outside, before anything is done with it.
+"""Validates untrusted graphs, before anything is done with them.
 
 A graph is a program. Most of its operations only compute; some read and write files, call Python,
-open connections or end the process, and a stranger's graph has no business with these. What may
-run is a list, `allowed_ops`: an operation that nobody has looked at is refused.
+open connections or end the process, which untrusted input must not do. What may run is an
+allowlist, `allowed_ops`: an operation that was not reviewed is refused.
 """
 
 import re
@@ -16,17 +16,17 @@ from scripts.graphs.allowed_ops import ALLOWED
 
 _MOST_CONSTANT_BYTES = 2**31  # No file that holds them one by one is larger: protobuf's own bound.
 
-# Attributes that have a node or a function compiled by XLA, and run as machine code or on a TPU.
+# Attributes that make XLA compile a node or a function, to run as machine code or on a TPU.
 _COMPILING = ('_xla', '_tpu')
 _COMPILING_DEVICE = re.compile('XLA|TPU', re.IGNORECASE)
 _CONFIGS = ('config', 'config_proto')  # A function's own ConfigProto.
 
-# What newer TensorFlow writes for what older TensorFlow always does, where that is not 0 or empty.
+# Defaults, other than 0 or empty, of attributes that only newer TensorFlow knows.
 _DEFAULTS = {'exponential_avg_factor': 1.0, 'incompatible_shape_error': True}
 
 
 def check_operations(graph_def):
-    """Raises UserError where a graph has operations that are unknown here, or not allowed.
+    """Raises UserError where a graph has operations that TensorFlow lacks, or that are not allowed.
 
     Args:
       graph_def: a GraphDef; the functions in it count as well.
@@ -40,8 +40,8 @@ def check_operations(graph_def):
     unknown = sorted({node.op for node in nodes if op_defs[node.op] is None})
     if unknown:
         raise UserError(
-            'TensorFlow %s has no operation %s: the graph is of a newer TensorFlow or needs an '
-            'extension; make it with TensorFlow %s' % (tf.VERSION, _listed(unknown), tf.VERSION)
+            'TensorFlow %s has no operation %s: the graph is from a newer TensorFlow or needs an '
+            'extension; export it with TensorFlow %s' % (tf.VERSION, _listed(unknown), tf.VERSION)
         )
     refused = sorted({node.op for node in nodes if node.op not in ALLOWED})
     if refused:
@@ -64,8 +64,8 @@ def check_engines(graph_def, origin):
     for node in _all_nodes(graph_def):
         if node.op == 'TRTEngineOp' and build.attribute(node, 'serialized_segment').s:
             raise UserError(
-                '%s holds a TensorRT engine, in the node %s: machine code, which nothing here can '
-                'check; if you trust where the graph is from, label_image and evaluate take it '
+                '%s holds a TensorRT engine, in the node %s: machine code, which cannot be '
+                'validated; if you trust its source, label_image and evaluate run it '
                 'with --allow_tensorrt_engines' % (origin, node.name)
             )
 
@@ -81,16 +81,14 @@ def check_structure(graph_def, origin):
     for node in graph_def.node:
         name = node.name
         if not name or name in names:
-            raise UserError(
-                '%s has two nodes named %r: it was put together wrongly' % (origin, name)
-            )
+            raise UserError('%s is malformed: it has two nodes named %r' % (origin, name))
         later += [(name, each) for each in node.input if search.node_name(each) not in names]
         names.add(name)
     for name, each in later:
         if search.node_name(each) not in names:
             raise UserError(
-                '%s is cut short or was put together wrongly: the node %s takes %s, which it '
-                'does not have' % (origin, name, each)
+                '%s is truncated or malformed: the node %s takes %s, which it does not have'
+                % (origin, name, each)
             )
     if later:
         _check_order(graph_def, origin)
@@ -102,22 +100,22 @@ def check_structure(graph_def, origin):
     )
     if size > _MOST_CONSTANT_BYTES:
         raise UserError(
-            '%s holds constants that would take %d MB of memory, and at most %d are loaded'
+            '%s holds constants that would take %d MB of memory; at most %d MB are loaded'
             % (origin, size >> 20, _MOST_CONSTANT_BYTES >> 20)
         )
 
 
 def drop_unknown_defaults(graph_def, origin):
-    """Takes attributes away that this TensorFlow does not know, where they say what it does anyway.
+    """Removes attributes that this TensorFlow does not know, where they hold their defaults.
 
-    Newer TensorFlow writes out attributes, such as `explicit_paddings`, that older ones refuse.
+    Newer TensorFlow writes attributes, such as `explicit_paddings`, that older versions refuse.
 
     Args:
       graph_def: a GraphDef, which is changed.
       origin: what a message calls it.
 
     Raises:
-      UserError: an unknown attribute asks for something else.
+      UserError: an unknown attribute holds another value.
     """
     nodes = list(_all_nodes(graph_def))
     known = {
@@ -131,15 +129,15 @@ def drop_unknown_defaults(graph_def, origin):
         for key in [key for key in node.attr if key not in here and not key.startswith('_')]:
             if not _is_default(key, node.attr[key]):
                 raise UserError(
-                    '%s is of a newer TensorFlow: the node %s (%s) has the attribute %s, which '
-                    'TensorFlow %s does not know; make it with that version'
+                    '%s was written by a newer TensorFlow: the node %s (%s) has the attribute %s, '
+                    'which TensorFlow %s does not know; export it with that version'
                     % (origin, node.name, node.op, key, tf.VERSION)
                 )
             del node.attr[key]
 
 
 def _check_order(graph_def, origin):
-    """Raises UserError where nodes wait for each other; only a loop's own steps back may do so."""
+    """Raises UserError where a graph has a cycle other than a loop through NextIteration."""
     waiting = {}
     for node in graph_def.node:
         waiting[node.name] = 0 if node.op == 'NextIteration' else len(node.input)
@@ -173,7 +171,7 @@ def _op_defs(nodes):
 
 
 def _check_not_compiled(graph_def):
-    """Raises UserError where an attribute or a device has a part of a graph compiled by XLA."""
+    """Raises UserError where an attribute or a device makes XLA compile a part of a graph."""
     for node in _all_nodes(graph_def):
         found = _compiled_by(node.attr)
         if _COMPILING_DEVICE.search(node.device):
@@ -195,7 +193,7 @@ def _refuse_compiling(kind, name, found):
 
 
 def _compiled_by(attributes):
-    """Returns what in a node's or a function's attributes has it compiled, or None."""
+    """Returns which of the attributes of a node or function makes XLA compile it, or None."""
     for key, value in attributes.items():
         if key.startswith('_') and key.lower().startswith(_COMPILING):
             if not _is_default(key, value):
@@ -239,9 +237,7 @@ def _tensor_bytes(tensor, node, origin):
     try:
         return count * tf.as_dtype(tensor.dtype).size
     except TypeError:
-        raise UserError(
-            '%s is damaged: the constant %s has no type of values' % (origin, node.name)
-        )
+        raise UserError('%s is corrupt: the constant %s has no dtype' % (origin, node.name))
 
 
 def _listed(names):

@@ -3,7 +3,7 @@
 It is also the only one that uses what TensorFlow does not export, and lists it in PRIVATE.
 
 Importing `scripts.graphs` makes TensorFlow 2 what 1.15 is by default, with graphs, sessions and
-variables of the old kind: what the names of nodes, and checkpoints, were made of.
+variables of the old kind: names of nodes, and checkpoints, depend on that.
 """
 
 import functools
@@ -34,8 +34,8 @@ PRIVATE = {
 CallableOptions = config_pb2.CallableOptions
 SavedModel = saved_model_pb2.SavedModel
 
-# What TensorFlow 2 says before what is wrong: at which nodes, where in Python they were made, and
-# in which step of a data set.
+# What TensorFlow 2 puts before the cause of an error: nodes, where in Python they were made, and
+# the step of a data set.
 _WHERE = re.compile(
     r'\AGraph execution error:\s+(.*^Node: [^\n]*\n)?'
     r'(Error in user-defined function [^\n]*?Root\S*: )?',
@@ -47,7 +47,7 @@ tf.disable_v2_behavior()
 def strip_defaults(graph_def):
     """Returns a GraphDef without the attributes that hold their op's default.
 
-    A younger TensorFlow writes out attributes that an older one does not know, and refuses.
+    A newer TensorFlow writes attributes that an older one does not know, and refuses.
     """
     return tf.train.export_meta_graph(
         graph_def=graph_def, graph=tf.Graph(), strip_default_attrs=True
@@ -83,7 +83,7 @@ def make_callable(session, options):
 
 
 def what_failed(error):
-    """Returns the line of an error that says what is wrong, as in 'photo.jpg; No such file'.
+    """Returns the line of an error that names its cause: 'photo.jpg; No such file'.
 
     Args:
       error: a tf.errors.OpError, or a ValueError of a session.

@@ -18,30 +18,12 @@ from scripts.images.settings import PixelSpec
 BATCH_SIZE = 32
 
 BLANK_PATH = ''  # In the place of an unreadable photo; its pixels are zeros.
-_BATCHES_AHEAD = 2
 _BATCHES_AT_ONCE = 2
 
 
 def groups(count, size=BATCH_SIZE):
     """Returns the slices of `size` that `count` photos fall into; the last may be shorter."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def batches(elements, to_pixels, size=BATCH_SIZE):
-    """Turns a tf.data.Dataset into one of batches of pixels.
-
-    Args:
-      elements: a Dataset with one element a photo.
-      to_pixels: takes an element, returns float32 `[height, width, 3]`.
-      size: of a batch.
-
-    Returns:
-      A Dataset of float32 `[batch, height, width, 3]`, in order; the last one may be shorter.
-    """
-    # AutoGraph would rewrite to_pixels, which has no Python branches, through files in /tmp: 1 s.
-    as_it_is = tf.autograph.experimental.do_not_convert(to_pixels)
-    images = elements.map(as_it_is, num_parallel_calls=os.cpu_count())
-    return images.batch(size).prefetch(_BATCHES_AHEAD)
 
 
 def overlapped(function, arguments, at_once=_BATCHES_AT_ONCE):
@@ -106,7 +88,8 @@ class Runner:
         graph = tf.Graph()
         with graph.as_default():
             self._paths_tensor = tf.placeholder(tf.string, [None])
-            pixels_tensor = _load_batch(self._paths_tensor, spec)
+            load = functools.partial(_load_or_blank, spec)
+            pixels_tensor = map_photos(load, self._paths_tensor, spec)
             self._loading = pixels_tensor.op
             self._fetched_tensor = build(pixels_tensor)
         self._session = open_session(graph)
@@ -180,20 +163,22 @@ def _reasons(why, paths):
     return {path: reason for path, reason in found.items() if reason is not None}
 
 
-def _load_batch(paths_tensor, spec):
-    """Returns the photos at paths, string `[batch]`, as float32 `[batch, height, width, 3]`.
+def map_photos(load, elements, spec):
+    """Returns the pixels of a batch of photos, float32 `[batch, height, width, 3]`.
 
     As many are decoded at once as there are processors. On a GPU the resizing would give other
     last bits, and each photo would go there by itself.
+
+    Args:
+      load: takes what `elements` has of one photo, returns float32 `[height, width, 3]`.
+      elements: a tensor `[batch, ...]`, or a tuple of them.
+      spec: a `settings.PixelSpec`.
     """
     # AutoGraph would rewrite the function, which has no Python branches: that takes 0.3 s.
-    load = tf.autograph.experimental.do_not_convert(functools.partial(_load_or_blank, spec))
+    as_it_is = tf.autograph.experimental.do_not_convert(load)
     with tf.device('/cpu:0'):
         pixels_tensor = tf.map_fn(
-            load,
-            paths_tensor,
-            tf.float32,
-            parallel_iterations=os.cpu_count() or 1,
+            as_it_is, elements, tf.float32, parallel_iterations=os.cpu_count() or 1
         )
     pixels_tensor.set_shape([None, spec.height, spec.width, 3])
     return pixels_tensor

@@ -71,7 +71,7 @@ class Graph(typing.NamedTuple):
 
 
 def check(settings):
-    """Raises UserError where `Settings` make no sense with any graph."""
+    """Raises UserError if `Settings` make no sense with any graph."""
     if settings.input_std == 0:
         raise UserError('--input_std=0: pixels are divided by it; expected a number such as 127.5')
 
@@ -138,7 +138,7 @@ def _labels(graph_path, description, settings):
     labels = labels_lib.read(path) if path else described
     if labels != described:
         _LOG.warning(
-            'the labels in %s are not those that %s says it was trained with (%s): %s',
+            'the labels in %s are not those that %s was trained with (%s): %s',
             path,
             graph_path,
             ', '.join(labels_lib.shortened(described)),
@@ -150,7 +150,7 @@ def _labels(graph_path, description, settings):
 
 
 def _labels_beside(graph_path):
-    """Returns the path of the X_labels.txt beside X_graph.pb, or None where there is none."""
+    """Returns the path of the X_labels.txt beside X_graph.pb, or None if there is none."""
     if not graph_path.endswith(_GRAPH):
         return None
     path = graph_path[: -len(_GRAPH)] + _LABELS
@@ -158,7 +158,7 @@ def _labels_beside(graph_path):
 
 
 def _warn_of_contradictions(graph_input, described, given):
-    """Warns where what settings say of the input is not what the graph says."""
+    """Warns if settings contradict what the graph says of its input."""
     said = dict(zip(graph_input.pixels._fields, described[1:]))
     different = [
         '--%s=%s (described: %s)' % (name, given[field], said[field])
@@ -168,6 +168,4 @@ def _warn_of_contradictions(graph_input, described, given):
     if graph_input.name != described.name:
         different.insert(0, '--input_layer=%s (described: %s)' % (graph_input.name, described.name))
     if different:
-        _LOG.warning(
-            'flags contradict what the graph says of itself, and win: %s', ', '.join(different)
-        )
+        _LOG.warning('flags override what the graph says of itself: %s', ', '.join(different))

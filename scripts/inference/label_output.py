@@ -14,7 +14,7 @@ TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
 class Labelled(typing.NamedTuple):
     """One photo's path and its best labels, (label, score) with the best one first.
 
-    best is None where the photo cannot be read.
+    best is None if the photo is unreadable.
     """
 
     path: str
@@ -39,7 +39,7 @@ def render(photos, output_format):
     """Returns the text that lists `Labelled` photos in one of FORMATS.
 
     CSV has the columns image, rank (from 1 on), label and score, and no rows for photos that
-    cannot be read; JSON is a list of objects with image and labels, or image and error.
+    are unreadable; JSON is a list of objects with image and labels, or image and error.
     """
     if output_format == CSV:
         return _as_csv(photos)

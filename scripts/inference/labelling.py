@@ -27,7 +27,7 @@ def output_of(graph_def, name=None):
 
     Args:
       graph_def: a GraphDef.
-      name: the node that a person names, or None: `final_result`, or the only output.
+      name: the node that the user names, or None: `final_result`, or the only output.
 
     Raises:
       UserError: there is no such node.
@@ -79,8 +79,8 @@ def score(graph_def, graph_input, output_name, path):
 def score_many(graph_def, graph_input, output_name, paths):
     """Runs a graph on many photos, in batches, through the same runner as training.
 
-    Where the graph takes ranges of 8-bit values as it runs, each photo is a batch: the values of
-    another one would move its ranges, and so its scores.
+    If the graph has dynamic ranges of 8-bit values, each photo is a batch: the values of another
+    one would change its ranges, and so its scores.
 
     Args:
       graph_def: a frozen GraphDef, which may have been made for one image at a time.
@@ -118,7 +118,7 @@ def score_many(graph_def, graph_input, output_name, paths):
 
 
 def _check_fed_shape(graph_def, graph_input):
-    """Raises UserError where the fed node does not take a batch of such pixels.
+    """Raises UserError if the fed node does not take a batch of such pixels.
 
     Returns:
       How many photos it is declared to take at once, or None.
@@ -152,7 +152,7 @@ def _scores_of(pixels_tensor, graph_def, graph_input, output_name):
 
 @contextlib.contextmanager
 def runs(graph_input, output_name):
-    """Turns TensorFlow's error in running a graph into one line."""
+    """Turns an error of TensorFlow in running a graph into a UserError."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -173,5 +173,5 @@ def _check_shape(values, output_name):
 def _check_finite(values, output_name):
     if not np.isfinite(values).all():
         raise UserError(
-            'the node %s gives scores that are not numbers: the graph is broken' % output_name
+            'the node %s gives scores that are not finite: the graph is corrupt' % output_name
         )

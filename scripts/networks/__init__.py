@@ -1,1 +1,1 @@
-"""The pretrained networks: the table of them, getting them, loading them."""
+"""Pretrained networks: their registry, downloading and loading them."""

@@ -1,4 +1,4 @@
-"""Getting an archive over the network, and unpacking it without trusting it."""
+"""Downloads archives and unpacks them as untrusted input."""
 
 import gzip
 import hashlib
@@ -22,13 +22,13 @@ _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 60
 _PART = '.part'
-_PARTIAL, _NOTHING_LEFT = 206, 416  # Statuses of answers to a request for a range.
+_PARTIAL, _NOTHING_LEFT = 206, 416  # Statuses of responses to a request for a range.
 
 # Far above the largest archive, Inception's, of 89 MB.
 _MOST_UNPACKED_BYTES = 1 << 30
 _MOST_MEMBERS = 1000
 
-# Headers that say more of the next member, such as a long name.
+# Headers that extend the next member's, such as by a long name.
 _EXTENDED = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -41,11 +41,11 @@ _LONGEST_SHOWN = 200  # Characters of a name.
 
 
 class DownloadError(Exception):
-    """An archive could not be had whole; the message says why."""
+    """An archive could not be downloaded, or is corrupt; the message says why."""
 
 
 class _Member(tarfile.TarInfo):
-    """A member of an archive that has no long headers: Python takes the square of their length."""
+    """A member of an archive without long headers, which Python reads in quadratic time."""
 
     @classmethod
     def frombuf(cls, buf, encoding, errors):
@@ -57,28 +57,28 @@ class _Member(tarfile.TarInfo):
 
 
 def download(url, path, sha256):
-    """Downloads `url` to `path`, whole or not at all.
+    """Downloads `url` to `path`, completely or not at all.
 
-    What came before a connection broke is kept beside it as `<path>.part`, and the next download
-    goes on from there where the server can.
+    Where the connection breaks, the partial download is kept beside it as `<path>.part`, and the
+    next download resumes from it where the server can.
 
     Args:
       url: the address.
-      path: the file to write; its folder is made where it is missing.
+      path: the file to write; its folder is created where it is missing.
       sha256: the checksum in hex, or None where it is unknown.
 
     Raises:
-      DownloadError: no answer, an answer that is cut short, or other bytes than expected.
+      DownloadError: no response, a truncated one, or other bytes than expected.
       UserError: the file cannot be written.
     """
     with appending.growing(path + _PART) as part:
-        if os.path.exists(path) and _is_whole(path, sha256):  # Another run has just got it.
+        if os.path.exists(path) and _is_complete(path, sha256):  # Another run has just got it.
             appending.discard(part)
             return
         resumed = os.path.getsize(part.name) > 0
         _fetch(url, part)
-        if resumed and not _is_whole(part.name, sha256):
-            _LOG.warning('the first part of %s does not fit the rest: all is fetched again', path)
+        if resumed and not _is_complete(part.name, sha256):
+            _LOG.warning('checksum mismatch of the resumed %s; downloading it again', path)
             part.truncate(0)
             _fetch(url, part)
         try:
@@ -89,7 +89,7 @@ def download(url, path, sha256):
         appending.move(part, path)
 
 
-def _is_whole(path, sha256):
+def _is_complete(path, sha256):
     try:
         check(path, sha256)
     except DownloadError:
@@ -98,25 +98,27 @@ def _is_whole(path, sha256):
 
 
 def check(path, sha256):
-    """Raises DownloadError unless the file at `path` is a whole .tgz with that checksum."""
+    """Raises DownloadError unless the file at `path` is a complete .tgz with that checksum."""
     digest = hashlib.sha256()
     try:
         with open(path, 'rb') as file:
             if file.read(_CHUNK_BYTES).lstrip().startswith(b'<'):
-                raise DownloadError('it is a web page, such as one to sign in, and no archive')
+                raise DownloadError('it is a web page, such as a sign-in page, not an archive')
             file.seek(0)
             for chunk in iter(lambda: file.read(_CHUNK_BYTES), b''):
                 digest.update(chunk)
         if sha256 is not None and digest.hexdigest() != sha256:
-            raise DownloadError('its SHA-256 is %s, expected %s' % (digest.hexdigest(), sha256))
+            raise DownloadError(
+                'checksum mismatch: its SHA-256 is %s, expected %s' % (digest.hexdigest(), sha256)
+            )
         _check_size(path)
         with tarfile.open(path, 'r:gz', tarinfo=_Member) as archive:
             for count, member in enumerate(archive):
                 if count == _MOST_MEMBERS or member.size > _MOST_UNPACKED_BYTES:
-                    raise DownloadError('it unpacks to too much for an archive of a network')
+                    raise DownloadError('it unpacks to more than an archive of a network may')
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError) as error:
-        raise DownloadError('it is not a whole .tgz archive (%s)' % error)
-    except RecursionError:  # As many headers that speak of the next member.
+        raise DownloadError('it is not a complete .tgz archive (%s)' % error)
+    except RecursionError:  # So many headers that extend the next member's.
         raise DownloadError('it has more headers than members')
 
 
@@ -134,12 +136,12 @@ def _check_size(path):
 
 
 def take_out(path, name, folder):
-    """Writes the file `name` of the .tgz at `path` below `folder`, whole or not at all.
+    """Writes the file `name` of the .tgz at `path` below `folder`, completely or not at all.
 
-    Nothing else is unpacked, and nothing where there is no such file. Of several the last counts.
+    Nothing else is unpacked, and nothing where there is no such file. The last of several counts.
 
     Raises:
-      UserError: a member, whichever, would land outside of `folder` or is a link or a device.
+      UserError: any member would land outside of `folder` or is a link or a device.
     """
     with tarfile.open(path, 'r:gz', tarinfo=_Member) as archive:
         members = archive.getmembers()
@@ -157,7 +159,7 @@ def _name_of(member):
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to what anyone on the way can change."""
+    """Follows redirects, but never from https to an unencrypted scheme."""
 
     def redirect_request(self, req, *details):
         """Returns the Request to follow; raises URLError for one that is refused."""
@@ -174,23 +176,23 @@ def _fetch(url, part):
     try:
         opener = urllib.request.build_opener(_SameScheme)
         with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
-            if begun and _goes_on_from(response, begun):
-                _LOG.info('Going on after the first %d bytes, which are there', begun)
+            if begun and _resumes(response, begun):
+                _LOG.info('Resuming after the first %d bytes', begun)
             else:
                 part.truncate(0)
             _save(response, part)
     except urllib.error.HTTPError as error:
         if error.code != _NOTHING_LEFT or not begun:
-            raise DownloadError('the server answered %d %s' % (error.code, error.reason))
+            raise DownloadError('the server responded %d %s' % (error.code, error.reason))
         part.truncate(0)
         _fetch(url, part)
     except urllib.error.URLError as error:
         raise DownloadError(str(error.reason))
     except (socket.timeout, http.client.HTTPException, ConnectionError) as error:
-        raise DownloadError('no whole answer (%s)' % (error or type(error).__name__))
+        raise DownloadError('incomplete response (%s)' % (error or type(error).__name__))
 
 
-def _goes_on_from(response, begun):
+def _resumes(response, begun):
     content_range = response.headers.get('Content-Range', '')
     return response.status == _PARTIAL and content_range.startswith('bytes %d-' % begun)
 
@@ -199,7 +201,7 @@ def _save(response, part):
     length = response.headers.get('Content-Length')
     total = int(length) if length and length.isdigit() else None
     free = limits.free_bytes(os.path.dirname(part.name))
-    if total and 3 * total > free:  # The archive, and beside it what it unpacks to.
+    if total and 3 * total > free:  # The archive, and the files unpacked from it.
         raise UserError(
             '%s needs about %d MB and only %d MB are free: make room or choose another '
             '--model_dir' % (part.name, 3 * total // 10**6, free // 10**6)
@@ -214,7 +216,7 @@ def _save(response, part):
 def _what_is_kept(part):
     if not os.path.getsize(part.name):
         return ''
-    return '; they are kept, and the same command goes on from there'
+    return '; partial download kept; rerun to resume'
 
 
 def _copy(response, part, total):
@@ -223,7 +225,7 @@ def _copy(response, part, total):
     with Progress('Downloading ' + name, total, 'B') as progress:
         while True:
             try:
-                chunk = response.read1(_CHUNK_BYTES)  # What has come, be it less.
+                chunk = response.read1(_CHUNK_BYTES)  # What has arrived, even if it is less.
             except (OSError, http.client.HTTPException) as error:  # Not those of the disk.
                 raise DownloadError(
                     'the connection broke after %d bytes (%s)%s'

@@ -1,8 +1,8 @@
-"""The table of pretrained networks, as data.
+"""The registry of pretrained networks, as data.
 
 Addresses, tensor names and sizes are those of Google's archives: MobileNet v1 of June 2017
 (https://github.com/tensorflow/models, research/slim/nets/mobilenet_v1.md) and Inception v3 of
-December 2015. Checksums were taken of the archives themselves; where one could not be had, it is
+December 2015. Checksums were computed from the archives; where one was not available, it is
 None and only the unpacked graph is checked.
 """
 
@@ -25,7 +25,7 @@ _SHA256 = {
 
 SAMPLE = 'sample'
 
-# Where the graphs stand that are a part of this repository.
+# The graphs that are a part of this repository.
 EMBEDDED_MODEL_DIR = os.path.normpath(
     os.path.join(os.path.dirname(__file__), os.pardir, os.pardir, 'tf_files', 'models')
 )
@@ -34,7 +34,7 @@ EMBEDDED_MODEL_DIR = os.path.normpath(
 class Network(typing.NamedTuple):
     """One pretrained network.
 
-    name: what `--architecture` says, and a part of the names of bottleneck files.
+    name: the value of `--architecture`, and a part of the names of bottleneck files.
     graph_file: the frozen graph's path below the model folder.
     archive: the archive's path below DOWNLOAD_ROOT; None: the graph is embedded.
     sha256: the archive's checksum in hex, or None where it is unknown.
@@ -77,7 +77,7 @@ _INCEPTION_V3 = Network(
     pixels=PixelSpec(299, 299, 128, 128),
 )
 
-# A part of this repository, for where there is no network; see scripts/sample.
+# A part of this repository, for use offline; see scripts/sample.
 _SAMPLE_NETWORK = Network(
     name=SAMPLE,
     graph_file='sample/frozen_graph.pb',
@@ -106,7 +106,7 @@ _FORM = (
     'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, with _quantized after it or not, '
     'inception_v3 or sample'
 )
-# The words that names begin with, and their versions, which some people write.
+# The words that names begin with, and their versions, which some users add.
 _FAMILIES = {'mobilenet': 'v1', 'inception': 'v3', SAMPLE: ''}
 _MOBILENET = re.compile(r'mobilenet_(?:v1_)?([\d.]*\d)_(\d+)(_quantized)?(?:_frozen)?')
 
@@ -129,7 +129,7 @@ def find(name):
 
 
 def _nearest(name):
-    """Returns the names of networks that a name may stand for; none for one of another family."""
+    """Returns the names of networks that a name may mean; none where it is of another family."""
     name = re.sub(r'[\s-]+', '_', name.lower())
     spelled = _MOBILENET.fullmatch(name)
     if spelled:

@@ -1,4 +1,4 @@
-"""Batch norms as one Mul and one Add, and multiplications as a part of the weights before them."""
+"""Splits batch norms into one Mul and one Add, and folds a Mul into the weights before it."""
 
 import typing
 
@@ -30,10 +30,10 @@ class _Folded(typing.NamedTuple):
 
 
 def split_batch_norms(graph_def):
-    """Writes batch norms over constants that follow a layer as `x * scale + offset`.
+    """Replaces batch norms over constants that follow a layer by `x * scale + offset`.
 
-    The Add has the batch norm's name. A batch norm behind anything else stays: its scale has no
-    weights to go into.
+    The Add has the batch norm's name. A batch norm that follows anything else stays: there are no
+    weights to fold its scale into.
 
     Args:
       graph_def: a GraphDef whose constant sub-graphs are folded.
@@ -103,7 +103,7 @@ def nodes_are_constant(nodes, names):
 
 
 def _scaled_weights(layer, factor, nodes):
-    """Returns a layer's float32 weights times a factor, or None where that cannot be."""
+    """Returns a layer's float32 weights times a factor, or None where they cannot be folded."""
     weights = nodes[search.node_name(layer.input[1])]
     if factor.op != 'Const' or weights.op != 'Const' or not _is_nhwc(layer):
         return None

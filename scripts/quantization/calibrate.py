@@ -1,4 +1,4 @@
-"""Ranges from photos: what values a graph has on them, in place of dynamic ranges."""
+"""Calibration: constant ranges from the values on photos, in place of dynamic ranges."""
 
 import logging
 
@@ -24,10 +24,10 @@ def calibrate(graph_def, graph_input, paths):
       paths: list of str, the photos.
 
     Returns:
-      A new GraphDef; what computed the old ranges is still in it.
+      A new GraphDef; nodes that computed the dynamic ranges are still in it.
 
     Raises:
-      UserError: none of the photos can be read.
+      UserError: all photos are unreadable.
     """
     dynamic = ranges.dynamic(graph_def)
     if not dynamic:
@@ -47,16 +47,16 @@ def calibrate(graph_def, graph_input, paths):
         )
         return tf.reshape(tf.stack(tensors), [-1, 2])
 
-    # One by one: the values of a photo are quantized to ranges of its own, as where it is labelled.
+    # One by one: each photo is quantized to its own dynamic ranges, as when it is labelled.
     found = [
         values
         for values, readable in runner.run(graph_input.pixels, build, [[path] for path in paths])
         if readable.all()
     ]
     if not found:
-        raise UserError('none of the %d photos to calibrate with can be read' % len(paths))
+        raise UserError('all %d calibration photos are unreadable' % len(paths))
     lowest = np.min([values[:, 0] for values in found], axis=0)
     highest = np.max([values[:, 1] for values in found], axis=0)
-    _LOG.info('%d ranges are constant now, from %d photos', len(dynamic), len(found))
+    _LOG.info('%d ranges calibrated on %d photos', len(dynamic), len(found))
     widest = map(Range, lowest, highest)
     return ranges.set_constant(graph_def, dict(zip((node.name for node in dynamic), widest)))

@@ -1,4 +1,4 @@
-"""Whether a graph can be quantized, before anything is done to it, and whether the result loads."""
+"""Checks that a graph can be quantized, before any pass, and that the result loads."""
 
 import tensorflow.compat.v1 as tf
 
@@ -6,7 +6,7 @@ from scripts.common.errors import UserError
 from scripts.graphs import build, search, validation
 from scripts.quantization import constants
 
-_WHOLE = {
+_INTEGERS = {
     dtype.as_datatype_enum
     for dtype in (tf.uint8, tf.int8, tf.int16, tf.quint8, tf.qint8, tf.qint32)
 }
@@ -26,7 +26,7 @@ _LOOPS = ('Enter', 'NextIteration', 'Merge', 'While', 'StatelessWhile')
 
 
 def check_graph(graph_def, output_names):
-    """Raises UserError where a graph is no frozen float graph with the named outputs.
+    """Raises UserError unless a graph is a frozen float graph with the named outputs.
 
     Args:
       graph_def: a GraphDef.
@@ -35,7 +35,7 @@ def check_graph(graph_def, output_names):
     fitting = search.outputs(graph_def)
     if not output_names:
         raise UserError(
-            '--output_node_names is not set: name the nodes whose values are wanted, '
+            '--output_node_names is not set: name the output nodes, '
             'such as %s' % ', '.join(fitting[: search.NAMES_IN_A_MESSAGE])
         )
     for name in output_names:
@@ -46,9 +46,9 @@ def check_graph(graph_def, output_names):
                 'node %s (%s) is for training; expected a frozen graph, in which '
                 'variables are constants, as retrain writes it' % (node.name, node.op)
             )
-        if node.op.startswith(_QUANTIZED) or _is_whole_weights(node):
+        if node.op.startswith(_QUANTIZED) or _is_quantized_weights(node):
             raise UserError(
-                'the graph is quantized already: %s is a node of type %s; give the '
+                'the graph is quantized already: %s is a node of type %s; expected the '
                 'float graph that it was made from' % (node.name, node.op)
             )
         if node.op in _LOOPS:
@@ -60,14 +60,14 @@ def check_graph(graph_def, output_names):
 
 
 def check_loads(graph_def):
-    """Raises what TensorFlow raises where it cannot load a graph that the passes made."""
+    """Raises TensorFlow's own error where a graph that the passes made does not load: a bug."""
     copy = tf.GraphDef()
     copy.CopyFrom(graph_def)
     with tf.Graph().as_default():
         tf.import_graph_def(copy, name='')
 
 
-def _is_whole_weights(node):
-    if node.op != 'Const' or build.attribute(node, 'dtype').type not in _WHOLE:
+def _is_quantized_weights(node):
+    if node.op != 'Const' or build.attribute(node, 'dtype').type not in _INTEGERS:
         return False
     return constants.size(node) >= constants.LARGE

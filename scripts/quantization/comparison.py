@@ -15,15 +15,15 @@ from scripts.quantization import settings as settings_lib
 
 _SEED = 1
 _GZIP_LEVEL = 9
-_SMALLEST = 1e-12  # Values before that are all zero have no root mean square to compare with.
+_SMALLEST = 1e-12  # In place of a root mean square of zero.
 
 
-# The error of an output that each mode explains at 8 bits: above what was measured, over three
-# random inputs each, of seven real networks (MobileNet v1 in four sizes and v2, EfficientNet-Lite0,
-# a retrained graph) and of two stand-ins. The largest were 0.13, 0.55, 0.42, 0.39 and 0.97. When
-# two tensors shared one quantizer by mistake, the error was 0.69 to 0.71 in modes quantize and
-# eightbit. A bit less doubles what a mode explains, so that at few bits it is anything.
-_EXPLAINED = {
+# The largest error of an output that is expected of each mode at 8 bits: above what was measured,
+# over three random inputs each, of seven real networks (MobileNet v1 in four sizes and v2,
+# EfficientNet-Lite0, a retrained graph) and of two stand-ins. The largest were 0.13, 0.55, 0.42,
+# 0.39 and 0.97. When a bug made two tensors share one quantizer, the error was 0.69 to 0.71 in
+# modes quantize and eightbit. A bit less doubles the expected error: at few bits, any will do.
+_EXPECTED = {
     settings_lib.ROUND: 0.3,
     settings_lib.QUANTIZE: 0.65,
     settings_lib.EIGHTBIT: 0.6,
@@ -48,22 +48,22 @@ class Difference(typing.NamedTuple):
 
 
 class Trial(typing.NamedTuple):
-    """What a graph gives on random input, and by placeholder what its quantized version is fed."""
+    """A graph's outputs on random input, and by placeholder the input of its quantized version."""
 
     outputs: list
     quantized_inputs: dict
 
 
-def tried(graph_def, settings, dims):
+def run_trial(graph_def, settings, dims):
     """Returns the `Trial` of a graph.
 
     Args:
       graph_def: a float GraphDef.
-      settings: the `settings.Quantization` that it is to go through.
+      settings: the `settings.Quantization` to apply.
       dims: as of `feeds`.
 
     Raises:
-      UserError: it does not run, or gives what is no number; or as `feeds`.
+      UserError: it does not run, or an output is not a number; or as `feeds`.
     """
     inputs = quantized_inputs = feeds(graph_def, dims)
     if settings.quantized_input:
@@ -80,7 +80,7 @@ def tried(graph_def, settings, dims):
         if not np.isfinite(value).all():
             raise UserError(
                 'the node %s gives values that are not numbers on random input: the graph is '
-                'broken, and nothing was written' % name
+                'corrupt; nothing was written' % name
             )
     return Trial(outputs, quantized_inputs)
 
@@ -90,8 +90,8 @@ def feeds(graph_def, dims):
 
     Args:
       graph_def: a float GraphDef.
-      dims: list of int for placeholders whose shape is not declared in full, or of those that
-        have as many dimensions; None: as declared, with 1 for what is open.
+      dims: list of int, the shape of placeholders with as many dimensions, or without a declared
+        shape; None: the declared shape, with 1 for unknown dimensions.
 
     Raises:
       UserError: a placeholder cannot take `dims`, or its shape is unknown.
@@ -107,7 +107,7 @@ def feeds(graph_def, dims):
         if dims is None or declared.ndims not in (None, len(dims)):
             if declared.ndims is None:
                 raise UserError(
-                    'the placeholder %s declares no shape: give one by --test_input_dims' % name
+                    'the placeholder %s declares no shape: set --test_input_dims' % name
                 )
             shape = tf.TensorShape([dim or 1 for dim in declared.as_list()])
         if not declared.is_compatible_with(shape):
@@ -159,7 +159,7 @@ def differences(trial, after, output_names):
       output_names: list of node names.
 
     Raises:
-      UserError: it does not run, or gives what is no number.
+      UserError: it does not run, or an output is not a number.
     """
     outputs = run(after, output_names, trial.quantized_inputs)
     found = []
@@ -175,17 +175,18 @@ def differences(trial, after, output_names):
     return found
 
 
-def unexplained(found, settings):
-    """Returns a line for each `Difference` that is larger than what the mode explains.
+def unexpected(found, settings):
+    """Returns a line for each `Difference` that is larger than expected of the mode.
 
     Args:
       found: list of `Difference`.
-      settings: the `settings.Quantization` that the graph went through.
+      settings: the `settings.Quantization` that was applied.
     """
-    most = _EXPLAINED[settings.mode] * 2 ** max(8 - settings.bitdepth, 0)
+    most = _EXPECTED[settings.mode] * 2 ** max(8 - settings.bitdepth, 0)
     line = (
-        '%s: the two graphs are %.3g apart, of values up to %.3g: an error of %.0f%%, where mode '
-        '%s explains %.0f%% at %d bits; try another mode, or evaluate both graphs on photos'
+        '%s: the two graphs are %.3g apart, of values up to %.3g: an error of %.0f%%, where at '
+        'most %.0f%% is expected of mode %s at %d bits; try another mode, or evaluate both graphs '
+        'on photos'
     )
     return [
         line
@@ -194,8 +195,8 @@ def unexplained(found, settings):
             each.greatest,
             each.scale,
             100 * each.error,
-            settings.mode,
             100 * most,
+            settings.mode,
             settings.bitdepth,
         )
         for each in found

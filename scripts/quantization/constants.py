@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.graphs import build
 
-# Shorter ones, and vectors of any length, are a few percent of a graph: batch norms, biases.
+# Smaller ones, and vectors of any length, are a few percent of a graph: batch norms, biases.
 LARGE = 1024
 
 _DEPTHWISE = 'DepthwiseConv2dNative'
@@ -68,8 +68,8 @@ def _channel_axes(users, rank):
 def by_channel(value, axes, bits):
     """Quantizes a constant to 2^bits levels a channel, and returns it as `Quantized`.
 
-    Each row (the weights of one input) is brought to a like size first, which makes the levels
-    finer where a row is small; a vector of row scales brings it back. Zero is a level.
+    Rows (the weights of one input each) are scaled to a similar size first, which makes the levels
+    finer where a row is small; a vector of row scales undoes that. Zero is a level.
 
     Args:
       value: float array of at least two axes.
@@ -133,7 +133,7 @@ def diffuse_errors(value, lowest, highest):
 
 
 def _row_scale(value, axes, rows):
-    """Returns a scale for each row so that rows and channels have like greatest values."""
+    """Returns a scale for each row so that rows and channels have similar greatest values."""
     row_axis = value.ndim - 2 if axes == (value.ndim - 1,) else value.ndim - 1
     others = tuple(axis for axis in range(value.ndim) if axis != row_axis)
     row_scale = np.ones([1] * value.ndim)

@@ -53,7 +53,7 @@ class Quantizer:
 
         Args:
           tensor: the name of a float32 tensor, constant or not.
-          relu: 'Relu' or 'Relu6', which the range can do: values outside of it end at its ends.
+          relu: 'Relu' or 'Relu6' to apply through the range, which clips values; or None.
         """
         name = search.node_name(tensor)
         if relu is None and self._nodes[name].op == 'Const':

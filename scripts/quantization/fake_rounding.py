@@ -1,8 +1,7 @@
 """Modes `round` and `quantize`: float graphs whose values take few levels, to see what that costs.
 
-FakeQuantWithMinMaxVars brings values to 2^bits levels and back to floats at once. The ranges are
-taken as the graph runs. Depthwise convolutions are left alone: eight bits are not for them in mode
-`eightbit` either.
+FakeQuantWithMinMaxVars rounds values to 2^bits levels and restores floats at once. The ranges are
+dynamic. Depthwise convolutions are left alone, as in mode `eightbit`.
 """
 
 import numpy as np
@@ -14,7 +13,7 @@ OPS = ('Conv2D', 'BiasAdd', 'MatMul')
 
 
 def round_outputs(graph_def, bits):
-    """Rounds what Conv2D, BiasAdd and MatMul give to 2^bits levels over its range.
+    """Rounds the outputs of Conv2D, BiasAdd and MatMul to 2^bits levels over their ranges.
 
     Args:
       graph_def: a GraphDef.
@@ -30,7 +29,7 @@ def round_outputs(graph_def, bits):
 
 
 def round_inputs_and_outputs(graph_def, bits):
-    """Does what `round_outputs` does, and the same to what those nodes take.
+    """Does what `round_outputs` does, and rounds the inputs of those nodes as well.
 
     Constant weights are rounded over the range of each channel.
 
@@ -85,12 +84,12 @@ def _channels(nodes, node, index):
 
 
 def _rounding(new, scope, tensor, bits, channels):
-    """Returns a node without a name that gives `tensor` in 2^bits levels over its range.
+    """Returns a node without a name that rounds `tensor` to 2^bits levels over its range.
 
-    The range holds zero: FakeQuant shifts one that does not, and all values with it.
+    The range holds zero: FakeQuant shifts a range that does not, and all values with it.
 
     Args:
-      new: the `build.NewGraph` that gets what computes the range.
+      new: the `build.NewGraph` that gets the nodes that compute the range.
       scope, tensor: str.
       bits: int.
       channels: how many channels the last axis has, each with a range of its own; None: one range.

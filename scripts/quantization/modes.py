@@ -20,14 +20,14 @@ from scripts.quantization import settings as settings_lib
 
 
 class Calibration(typing.NamedTuple):
-    """The photos to take ranges from: list of paths, and the graph's `GraphInput`."""
+    """The photos to calibrate ranges on: list of paths, and the graph's `GraphInput`."""
 
     paths: typing.List[str]
     graph_input: typing.Any
 
 
 def quantize(graph_def, settings, calibration=None):
-    """Returns a graph quantized as `settings` say, which says of itself what the float one does.
+    """Returns a graph quantized as `settings` say, with the description of the float graph.
 
     Args:
       graph_def: a frozen GraphDef.
@@ -108,8 +108,8 @@ def _eightbit(settings, calibration, feeding):
         lambda graph: quantize_ops.quantize_ops(graph, names),
     ]
     stripping = [redundant.remove_redundant] if settings.strip_redundant else []
-    # Ranges are fixed once all pairs are gone, so that none of them is for a value that is not
-    # quantized; a quantized input makes new pairs, and brings its own range.
+    # Ranges are made constant once all pairs are gone, so that none is for a value that is not
+    # quantized; a quantized input makes new pairs, with a range of its own.
     passes += stripping + [prune, fix_ranges]
     if feeding:
         passes += feeding + stripping

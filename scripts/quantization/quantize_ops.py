@@ -1,11 +1,11 @@
 """Mode `eightbit`: ops become their 8-bit kernels, each between a QuantizeV2 and a Dequantize.
 
-The pairs that this puts between two 8-bit ops are removed by `redundant.py`. What an op becomes
-depends on what takes its result:
-- 8-bit ops: its 32-bit accumulators are brought to 8 bits (Requantize) and stay so;
+`redundant.py` removes the pairs between two 8-bit ops. What an op becomes depends on what takes its
+result:
+- 8-bit ops: its 32-bit accumulators are requantized to 8 bits;
 - float ops only, such as a batch norm or a depthwise convolution (which has no 8-bit kernel on a
   CPU): the accumulators of a convolution or MatMul become floats at once, without a loss. Then each
-  channel's weights can have a scale of their own, which a Mul brings back.
+  channel's weights can have a scale of their own, which a Mul applies.
 """
 
 import numpy as np
@@ -88,7 +88,7 @@ class _Pass:
         )
 
     def _requantized(self, node, accumulators):
-        """Brings 32-bit accumulators to 8 bits, and to floats."""
+        """Requantizes 32-bit accumulators to 8 bits, and dequantizes these."""
         self.quantizer.dequantize(node.name, self.quantizer.requantize(accumulators))
 
     def _rescaled(self, node, accumulators, pixels, scale):
@@ -121,7 +121,7 @@ class _Pass:
 
     def _relu(self, node):
         if search.node_name(node.input[0]) not in self.chosen.names:
-            # The range does what the op does, and so holds nothing that the op would drop.
+            # The range clips as the op does, and so holds no value that the op would drop.
             eight = self.quantizer.quantize(node.input[0], relu=node.op)
             self.quantizer.dequantize(node.name, eight)
             return
@@ -129,7 +129,7 @@ class _Pass:
         self._kernel(node, 'Quantized' + node.op, inputs, Tinput=tf.quint8, out_type=tf.quint8)
 
     def _kernel(self, node, op, inputs, **attributes):
-        """Adds an 8-bit kernel that gives 8-bit values with a range, and floats of them."""
+        """Adds an 8-bit kernel with 8-bit outputs, and their Dequantize."""
         name = self.new.add(op, node.name + '/eight', inputs, **attributes)
         self.quantizer.dequantize(node.name, eight_bits.outputs_of(name))
 

@@ -10,14 +10,14 @@ import tensorflow.compat.v1 as tf
 from scripts.graphs import build, search
 from scripts.quantization import constants
 
-# The first layers have few weights, and each of them bears on everything behind it. So the
-# shortest of the large constants get 16 bits, as long as this part of the graph pays for it.
+# The first layers have few weights, and each of them affects everything behind it. So the smallest
+# of the large constants get 16 bits, as long as they add at most this fraction to the graph.
 _FINE_FRACTION = 0.05
 _FINE_BITS = 16
 
 
 def quantize_weights(graph_def, bits):
-    """Stores large float constants as integers of `bits` bits, the shortest ones of 16.
+    """Stores large float constants as integers of `bits` bits, the smallest ones of 16.
 
     Args:
       graph_def: a GraphDef.
@@ -35,7 +35,7 @@ def quantize_weights(graph_def, bits):
 
 
 def _add_restored(new, node, axes, bits):
-    """Adds the nodes that stand for one Const; the last one has its name.
+    """Adds the nodes that replace one Const; the last one has its name.
 
     Args:
       new: the `build.NewGraph` that gets them.
@@ -45,7 +45,7 @@ def _add_restored(new, node, axes, bits):
     """
     value = build.value_of(node)
     if bits > 8:
-        # int16, which TensorFlow casts from since long before uint16.
+        # int16: TensorFlow could cast it long before uint16.
         scale = constants.symmetric_scale(value, axes, 2 ** (bits - 1) - 1)
         integers, dtype = np.round(value / scale).astype(np.int16), tf.int16
         steps = [('Mul', scale)]

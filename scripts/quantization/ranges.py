@@ -1,7 +1,7 @@
 """Ranges of 8-bit values: known beforehand, or dynamic, computed as the graph runs.
 
 All ranges here hold zero, and hold it exactly at one of the 256 levels: padding, which is zero,
-and the constant zero points inside of the kernels are off by up to half a level otherwise.
+and the constant zero points of the kernels would be off by up to half a level otherwise.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def nudged(lowest, highest):
 def known(graph_def):
     """Returns a dict from nodes' names to the `Range`s that values cannot leave.
 
-    Nodes of which nothing is known are not in it.
+    Nodes without a known range are not in it.
 
     Args:
       graph_def: a GraphDef, inputs first.
@@ -89,7 +89,7 @@ def add_dynamic(new, scope, tensor, from_zero=False):
       new: a `build.NewGraph`.
       scope: str, what names begin with.
       tensor: name of a float32 tensor of any shape.
-      from_zero: whether values below zero do not matter.
+      from_zero: whether values below zero are ignored.
     """
     every = new.constant(scope + '/all', np.int32([-1]))
     axis = new.constant(scope + '/axis', np.int32([0]))
@@ -140,7 +140,7 @@ def set_constant(graph_def, chosen):
         `Range`.
 
     Returns:
-      A new GraphDef; what computed the old ranges is still in it.
+      A new GraphDef; nodes that computed the dynamic ranges are still in it.
     """
     new = build.NewGraph(graph_def)
     for node in graph_def.node:

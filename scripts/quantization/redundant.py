@@ -1,4 +1,4 @@
-"""Takes out what goes from 8 bits to float and straight back."""
+"""Removes steps from 8 bits to float and straight back."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from scripts.graphs import build, search
 
 
 def remove_redundant(graph_def):
-    """Lets what takes a QuantizeV2 of a Dequantize take the 8-bit values that were there before.
+    """Rewires what takes a QuantizeV2 of a Dequantize to the 8-bit values before the two.
 
-    A QuantizeV2 to a constant range other than the one that the values have stays: somebody, or a
-    FakeQuant node, wants that range.
+    A QuantizeV2 to a constant range other than that of the values stays: a user or a FakeQuant node
+    asked for that range.
 
     Args:
       graph_def: a GraphDef.
 
     Returns:
-      A new GraphDef, in which the nodes that are no longer needed still stand.
+      A new GraphDef; nodes that are no longer needed are still in it.
     """
     nodes = search.nodes_by_name(graph_def)
     targets = {}
@@ -26,13 +26,13 @@ def remove_redundant(graph_def):
         if before.op != 'Dequantize' or _key(before) != _key(node):
             continue
         wanted = [_value(nodes, name) for name in node.input[1:3]]
-        given = [_value(nodes, name) for name in before.input[1:3]]
+        present = [_value(nodes, name) for name in before.input[1:3]]
         if None in wanted or np.allclose(
-            wanted, [np.nan if each is None else each for each in given]
+            wanted, [np.nan if each is None else each for each in present]
         ):
             for index in range(3):
-                port = node.name if index == 0 else '%s:%d' % (node.name, index)
-                targets[port] = before.input[index]
+                output = node.name if index == 0 else '%s:%d' % (node.name, index)
+                targets[output] = before.input[index]
     return build.graph(build.rewire(graph_def.node, targets), graph_def)
 
 

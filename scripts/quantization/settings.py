@@ -1,4 +1,4 @@
-"""What can be asked of quantizing. No TensorFlow here: the command checks flags before it loads."""
+"""The settings of quantizing. No TensorFlow here: the command checks flags before it loads."""
 
 import typing
 
@@ -6,7 +6,7 @@ ROUND, QUANTIZE, EIGHTBIT = 'round', 'quantize', 'eightbit'
 WEIGHTS, WEIGHTS_ROUNDED = 'weights', 'weights_rounded'
 MODES = (ROUND, QUANTIZE, EIGHTBIT, WEIGHTS, WEIGHTS_ROUNDED)
 
-# From and to how many bits a mode makes sense: FakeQuant has 2 to 16, bytes and kernels have 8.
+# The bits that a mode allows, from and to: FakeQuant has 2 to 16, bytes and kernels have 8.
 BITS = {
     ROUND: (2, 16),
     QUANTIZE: (2, 16),
@@ -26,7 +26,7 @@ class Range(typing.NamedTuple):
 class Quantization(typing.NamedTuple):
     """How to quantize.
 
-    output_names: the nodes whose values are wanted.
+    output_names: the output nodes.
     strip_redundant: whether steps from 8 bits to float and back are removed (eightbit).
     quantized_input: the `Range` of placeholders that are to be fed 8-bit values, or None.
     fallback: the `Range` in place of dynamic ranges (eightbit), or None.

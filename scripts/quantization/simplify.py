@@ -1,4 +1,4 @@
-"""Drops what the outputs do not need, steps that change nothing, and work on constants only."""
+"""Drops unneeded nodes and steps that change nothing, and folds constants."""
 
 import tensorflow.compat.v1 as tf
 
@@ -7,10 +7,10 @@ from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.quantization import constants
 
-# What these give is what they take; CheckNumerics only stops a training that went wrong.
+# Their output is their input; CheckNumerics only stops a training that diverged.
 _PASS_ON = ('Identity', 'CheckNumerics', 'StopGradient')
 
-# Ops that compute nothing though all they take may be constant: what they give is fed.
+# Ops that are fed, though all their inputs may be constant.
 _FED = ('Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault')
 
 # What a Const node cannot hold.
@@ -49,7 +49,7 @@ def fold_constants(graph_def, output_names, large_too=False):
 
     Args:
       graph_def: a GraphDef, pruned, inputs first.
-      output_names: list of node names; they stay the ops that they are.
+      output_names: list of node names; their ops stay.
       large_too: whether nodes over large constants are folded. Where not, the large constants
         keep their names and values.
     """
@@ -85,10 +85,10 @@ def fold_constants(graph_def, output_names, large_too=False):
 
 
 def _is_foldable(op):
-    """Returns whether an op gives one value, and the same one for the same inputs.
+    """Returns whether an op has one output, which depends on its inputs alone.
 
-    An op with a state may draw random numbers; a name without an OpDef is a function, which may
-    call such an op.
+    A stateful op may draw random numbers; a name without an OpDef is a function, which may call
+    such an op.
     """
     op_def = versions.op_def(op)
     if op_def is None or op_def.is_stateful or op in _FED or len(op_def.output_arg) != 1:

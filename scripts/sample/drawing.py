@@ -1,4 +1,4 @@
-"""What both sets of drawn pictures share: outlines, poses, colours, backgrounds and the camera.
+"""Common to both sets of drawn pictures: outlines, poses, colours, backgrounds and the camera.
 
 The plane is the complex plane. An outline is a complex128 array `[points]`, y pointing down as in
 images, so that turning and scaling is one multiplication. A thing is drawn within the unit circle
@@ -114,7 +114,7 @@ class Canvas:
         self.line(points, shade(fill, 0.7), width)
 
     def random_point(self, margin):
-        """Returns a point that keeps `margin`, a share of width and height, from the edges."""
+        """Returns a point that keeps `margin`, a fraction of width and height, from the edges."""
         width, height = self.image.size
         return complex(
             width * self.rng.uniform(margin, 1 - margin),

@@ -86,9 +86,9 @@ def _primrose(bloom):
 
 def _rose(bloom):
     rng = bloom.rng
-    turn, reach = rng.uniform(0, math.tau), rng.uniform(0.5, 0.6)
+    turn, extent = rng.uniform(0, math.tau), rng.uniform(0.5, 0.6)
     for ring, count in enumerate((7, 6, 5, 4, 3)):  # Each ring of petals lies within the last.
-        size = 0.82**ring * reach - 0.03 * ring
+        size = 0.82**ring * extent - 0.03 * ring
         tone = shade(bloom.petals, 1.15 - 0.14 * ring)
         for i in range(count):
             angle = turn + math.tau * (i + ring / 2) / count + rng.uniform(-0.1, 0.1)

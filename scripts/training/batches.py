@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
 from scripts.dataset.photos import Photo
+from scripts.features.features import Features
 from scripts.graphs import versions
 from scripts.graphs.session import open_session
 from scripts.images import distort, runner
@@ -27,21 +28,20 @@ class Batch(typing.NamedTuple):
 class Examples(typing.NamedTuple):
     """The readable photos of one category.
 
-    features: `features.Features` of all photos, or None where they are computed each time
-      (distortions).
+    features: `Features` of all photos, or None where they are computed each time (distortions).
     labels: int64 `[n]`, indices into the labels.
     photos: n `Photo`s.
     rows: int64 `[n]`, which rows of `features` are theirs.
     """
 
-    features: typing.Any
+    features: typing.Optional[Features]
     labels: np.ndarray
     photos: typing.Sequence[Photo]
     rows: np.ndarray
 
     def take(self, rows):
         """Returns the `Batch` of rows of these examples, an int array `[n]`."""
-        return Batch(self.features[self.rows[rows]], self.labels[rows])
+        return Batch(self.features.take(self.rows[rows]), self.labels[rows])
 
 
 def of_arrays(features, labels, photos):
@@ -52,7 +52,7 @@ def of_arrays(features, labels, photos):
       labels: int64 `[n]`.
       photos: n `Photo`s.
     """
-    return Examples(features, labels, photos, np.arange(len(labels)))
+    return Examples(Features(features), labels, photos, np.arange(len(labels)))
 
 
 class Sampler:
@@ -168,7 +168,7 @@ class DistortedBatches:
 
 
 class _DistortedStream:
-    """An endless stream of features of distorted photos.
+    """An endless stream of features of distorted photos, computed in batches of BATCH_SIZE.
 
     Args:
       backbone: a `Backbone`.
@@ -177,25 +177,27 @@ class _DistortedStream:
     """
 
     def __init__(self, backbone, distortions, choices):
-        spec = backbone.network.pixels
         graph = tf.Graph()
         with graph.as_default():
-            elements = tf.data.Dataset.from_generator(
-                lambda: ((os.fsencode(path), draw) for path, draw in choices),
-                (tf.string, tf.float32),
-                ([], [distort.DRAWS]),
+            fed = (
+                tf.placeholder(tf.string, [None]),
+                tf.placeholder(tf.float32, [None, distort.DRAWS]),
             )
-            dataset = runner.batches(
-                elements, lambda path, draw: distort.load(path, draw, distortions, spec)
+            pixels_tensor = runner.map_photos(
+                lambda each: distort.load(*each, distortions, backbone.network.pixels),
+                fed,
+                backbone.network.pixels,
             )
-            next_tensor = tf.data.make_one_shot_iterator(dataset).get_next()
-            pixels_tensor = tf.placeholder(tf.float32, [None, spec.height, spec.width, 3])
             features_tensor = backbone_lib.import_into_graph(backbone, pixels_tensor)
         self._session = session = open_session(graph)
-        self._batches = runner.overlapped(
-            lambda pixels: session.run(features_tensor, {pixels_tensor: pixels}),
-            (session.run(next_tensor) for _ in itertools.count()),
-        )
+
+        def compute(batch):
+            paths, draws = zip(*batch)
+            values = [os.fsencode(path) for path in paths], draws
+            return session.run(features_tensor, dict(zip(fed, values)))
+
+        batches = (list(itertools.islice(choices, runner.BATCH_SIZE)) for _ in itertools.count())
+        self._batches = runner.overlapped(compute, batches)
         self._ready = np.empty((0,) + backbone.shape, np.float32)
 
     def close(self):

@@ -55,7 +55,7 @@ def evaluate(model, examples, rows, summarize=False):
       rows: int `[n]`, not empty.
       summarize: whether summaries are wanted.
     """
-    size = _photos_at_once(examples.features.shape[1:])
+    size = _photos_at_once(examples.features.shape)
     parts = [rows[begin : begin + size] for begin in range(0, len(rows), size)]
     results = [
         model.evaluate(examples.take(part), summarize and number == 0)

@@ -11,7 +11,7 @@ from scripts.common import encodings, intervals
 from scripts.common.errors import UserError
 from scripts.dataset import split
 from scripts.features import extract
-from scripts.features.cache import Cache
+from scripts.features.cache import Place
 from scripts.graphs import description
 from scripts.images import runner
 from scripts.images.settings import APPLY
@@ -142,21 +142,19 @@ def _examples(settings, backbone, dataset):
     network = settings.network
     # Bottlenecks of turned photos stand beside the classic ones, never in their place.
     name = network.name + ('_exif' if network.pixels.exif_rotation == APPLY else '')
-    cache = Cache(settings.bottleneck_dir, name, backbone.sha256, network.bottleneck_length)
+    place = Place(settings.bottleneck_dir, name)
     photos = dataset.photos
     distorted = 0
     if settings.distortions.wanted():
         distorted = sum(photo.category == split.TRAINING for photo in photos)
-    bottlenecks, readable = extract.through_cache(
-        backbone, cache, photos[distorted:], settings.bad_images
-    )
+    features = extract.compute(backbone, place, photos[distorted:], settings.bad_images)
     unreadable = runner.report_unreadable(
         [photo.path for photo in photos[:distorted]], settings.bad_images
     )
     readable = np.concatenate(
         [
             np.array([photo.path not in unreadable for photo in photos[:distorted]], np.bool_),
-            readable,
+            features.readable,
         ]
     )
     if not readable.all():
@@ -164,24 +162,24 @@ def _examples(settings, backbone, dataset):
             '%d of %d photos are unreadable and are left out', (~readable).sum(), len(photos)
         )
     return {
-        category: _of_category(category, photos, bottlenecks, readable)
+        category: _of_category(category, photos, features, readable)
         for category in split.CATEGORIES
     }
 
 
-def _of_category(category, photos, bottlenecks, readable):
-    """Returns the `Examples` of a category, without a copy: `bottlenecks` may exceed the memory.
+def _of_category(category, photos, features, readable):
+    """Returns the `Examples` of a category.
 
-    Where `bottlenecks` has fewer rows than there are photos, the first ones, those of training,
-    have none.
+    Where `features` are of fewer photos than there are, the first ones, those of training, have
+    none.
     """
     rows = np.array([row for row in np.flatnonzero(readable) if photos[row].category == category])
     kept = [photos[row] for row in rows]
     labels = np.array([photo.label_index for photo in kept], np.int64)
-    rows = rows.astype(np.int64) - (len(photos) - len(bottlenecks))
+    rows = rows.astype(np.int64) - (len(photos) - len(features))
     if (rows < 0).any():
         return Examples(None, labels, kept, rows)
-    return Examples(bottlenecks, labels, kept, rows)
+    return Examples(features, labels, kept, rows)
 
 
 def _log_test(result, labels, print_misclassified):

@@ -24,30 +24,33 @@ _NODE_NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.\-]+)*\Z')
 class Training(typing.NamedTuple):
     """How to train; the fields are the flags of `scripts.retrain` of the same names, but for one.
 
-    The same random_seed repeats a run to the byte.
+    The same random_seed repeats a run to the byte. What has a default here need not be given where
+    `fit` is called from a program: all photos are evaluated, and no file is written.
 
+    train_batch_size, validation_batch_size, test_batch_size: photos, or ALL.
     summary_interval: steps between summaries of training; 0: no summaries at all.
+    early_stopping_steps, intermediate_store_frequency: steps; 0: none.
     identity: what a run must have in common with another one to go on from its checkpoint, a dict
       of JSON values, as `checkpoint.identity` makes it; None where there is no checkpoint.
     """
 
     how_many_training_steps: int
     learning_rate: float
-    eval_step_interval: int
-    train_batch_size: int
-    validation_batch_size: int
-    test_batch_size: int
-    final_tensor_name: str
-    summaries_dir: str
-    intermediate_output_graphs_dir: str
-    intermediate_store_frequency: int
     random_seed: int
     optimizer: str = GRADIENT_DESCENT
     dropout: float = 0
+    train_batch_size: int = 100
+    eval_step_interval: int = 10
+    validation_batch_size: int = ALL
+    test_batch_size: int = ALL
     early_stopping_steps: int = 0
+    final_tensor_name: str = 'final_result'
+    summary_interval: int = 0
+    summaries_dir: str = ''
+    intermediate_store_frequency: int = 0
+    intermediate_output_graphs_dir: str = ''
     checkpoint_path: str = ''
     resume: bool = False
-    summary_interval: int = 1
     identity: typing.Optional[typing.Dict[str, typing.Any]] = None
 
     def random_state(self, stream):
@@ -81,10 +84,10 @@ class Retraining(typing.NamedTuple):
 
 
 def check(training):
-    """Raises UserError where a `Training` makes no sense with any photos."""
+    """Raises UserError if a `Training` makes no sense with any photos."""
     for name in ('train_batch_size', 'test_batch_size', 'validation_batch_size'):
         size = getattr(training, name)
-        if size < 1 and size != -1:
+        if size < 1 and size != ALL:
             raise UserError('--%s=%d: expected 1 or more photos, or -1 for all' % (name, size))
     if not training.learning_rate > 0:
         raise UserError(

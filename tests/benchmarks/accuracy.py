@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
-from scripts.features import cache as cache_lib
+from scripts.features import texts
 from scripts.networks import backbone as backbone_lib
 from scripts.networks import registry
 from scripts.training import settings as settings_lib
@@ -55,7 +55,7 @@ def load(name):
         for row, photo in enumerate(photos):
             name = '%s_%s.txt' % (photo.file_name, network.name)
             with open(os.path.join(SHARED_DATA, 'bottlenecks', photo.folder, name)) as file:
-                values[row] = cache_lib.from_text(file.read(), network.bottleneck_length)
+                values[row] = texts.from_text(file.read(), network.bottleneck_length)
         labels = np.array([photo.label_index for photo in photos], np.int64)
         examples[category] = of_arrays(values, labels, photos)
     return Bench(pretrained, examples)
@@ -69,13 +69,6 @@ def accuracy(bench, **changes):
             how_many_training_steps=500,
             learning_rate=0.01,
             eval_step_interval=10**6,
-            train_batch_size=100,
-            validation_batch_size=100,
-            test_batch_size=-1,
-            final_tensor_name='final_result',
-            summaries_dir=tempfile.mkdtemp(),
-            intermediate_output_graphs_dir='',
-            intermediate_store_frequency=0,
             random_seed=seed,
         )
         settings = settings._replace(**changes)

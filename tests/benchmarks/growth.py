@@ -17,29 +17,31 @@ import typing
 import numpy as np
 
 from scripts.dataset.photos import Photo
-from scripts.features import cache as cache_lib
 from scripts.features import extract
-from scripts.features.cache import Cache
+from scripts.features.cache import Cache, Place
 from scripts.networks import backbone as backbone_lib
 from scripts.networks import registry
 from tests.benchmarks import classic, measuring, speed
 from tests.benchmarks.measuring import timed
+from tests.features.backbones import Backbone
 
 LENGTH = 1001
 PHOTOS = (600, 3670, 100000)
 CLASSES = (5, 100, 1000)
 EXTRACTED = (600, 3000)
 
+_MADE_UP = Backbone(shape=(LENGTH,))
+
 
 class Filled(typing.NamedTuple):
     """A cache of made-up bottlenecks."""
 
-    cache: Cache
+    place: Place
     photos: typing.List[Photo]
 
     def ours(self):
         """Seconds a photo of loading it, as a run does that finds all there."""
-        return timed(extract.through_cache, None, self.cache, self.photos) / len(self.photos)
+        return timed(extract.compute, _MADE_UP, self.place, self.photos) / len(self.photos)
 
     def floats(self):
         """The same with Python's own float()."""
@@ -47,14 +49,14 @@ class Filled(typing.NamedTuple):
 
         def read():
             for row, photo in enumerate(self.photos):
-                bottlenecks[row] = classic.read_text(self.cache.path(photo))
+                bottlenecks[row] = classic.read_text(self.place.text_path(photo))
 
         return timed(read) / len(self.photos)
 
 
 def fill(work, count):
     """Returns a `Filled` of `count` photos in five folders."""
-    cache = Cache(os.path.join(work, 'cache_%d' % count), 'made_up', 'none', LENGTH)
+    place = Place(os.path.join(work, 'cache_%d' % count), 'made_up')
     photo = os.path.join(work, 'photo_%d.jpg' % count)
     with open(photo, 'wb'):
         pass
@@ -63,13 +65,12 @@ def fill(work, count):
         for number in range(count)
     ]
     random = np.random.RandomState(0)
-    for begin in range(0, count, 1000):
-        some = photos[begin : begin + 1000]
-        values = random.randn(len(some), LENGTH).astype(np.float32)
-        cache_lib.store(cache, some, values)
-    filled = Filled(cache, photos)
-    filled.ours()  # Writes the binary file.
-    return filled
+    cache = Cache(_MADE_UP, place, photos)
+    cache.load()
+    for begin in range(0, count, speed.runner.BATCH_SIZE):
+        indices = np.arange(begin, min(begin + speed.runner.BATCH_SIZE, count))
+        cache.add(indices, random.randn(len(indices), LENGTH).astype(np.float32))
+    return Filled(place, photos)
 
 
 def peak_memory(*arguments):
@@ -85,9 +86,8 @@ def peak_memory(*arguments):
 
 def _extract_and_tell_peak(model_dir, work, count):
     pretrained = backbone_lib.load(registry.find(speed.SMALL), model_dir)
-    folder = tempfile.mkdtemp(dir=work)
-    cache = Cache(folder, speed.SMALL, pretrained.sha256, LENGTH)
-    extract.through_cache(pretrained, cache, speed.photos(count))
+    place = Place(tempfile.mkdtemp(dir=work), speed.SMALL)
+    extract.compute(pretrained, place, speed.photos(count))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

@@ -19,7 +19,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split
 from scripts.evaluation import evaluating
 from scripts.features import extract
-from scripts.features.cache import Cache
+from scripts.features.cache import Place
 from scripts.graphs import graph_files
 from scripts.graphs.session import open_session
 from scripts.images import distort, graph_input, runner
@@ -53,14 +53,9 @@ def training_settings(work, **changes):
     settings = settings_lib.Training(
         how_many_training_steps=4000,
         learning_rate=0.01,
-        eval_step_interval=10,
-        train_batch_size=100,
         validation_batch_size=100,
-        test_batch_size=-1,
-        final_tensor_name='final_result',
+        summary_interval=1,
         summaries_dir=tempfile.mkdtemp(dir=work),
-        intermediate_output_graphs_dir='',
-        intermediate_store_frequency=0,
         random_seed=0,
     )
     return settings._replace(**changes)
@@ -76,11 +71,9 @@ class Extraction:
         self._classic = classic.Network(self._pretrained)
 
     def ours(self):
-        network = self._pretrained.network
-        folder = tempfile.mkdtemp(dir=self._work)
-        cache = Cache(folder, network.name, self._pretrained.sha256, network.bottleneck_length)
+        place = Place(tempfile.mkdtemp(dir=self._work), self._pretrained.network.name)
         many = photos(self._photos)
-        return timed(extract.through_cache, self._pretrained, cache, many) / len(many)
+        return timed(extract.compute, self._pretrained, place, many) / len(many)
 
     def classic(self):
         few = photos(self._few)
@@ -93,11 +86,18 @@ class Extraction:
         graph = tf.Graph()
         with graph.as_default():
             elements = tf.data.Dataset.from_tensor_slices(np.array(paths))
-            batches = runner.batches(elements, lambda path: runner.pixels.load(path, spec))
+            batches = _batches(elements, lambda path: runner.pixels.load(path, spec))
         return _seconds_of_batches(graph, batches, len(paths) // runner.BATCH_SIZE)
 
     def network(self):
         return network_seconds(self._pretrained, self._photos // runner.BATCH_SIZE)
+
+
+def _batches(elements, to_pixels):
+    """Returns a tf.data.Dataset of batches of pixels, decoded as fast as TensorFlow can."""
+    as_it_is = tf.autograph.experimental.do_not_convert(to_pixels)
+    images = elements.map(as_it_is, num_parallel_calls=os.cpu_count())
+    return images.batch(runner.BATCH_SIZE).prefetch(2)
 
 
 def photos(count):
@@ -263,7 +263,7 @@ class Training:
         graph = tf.Graph()
         with graph.as_default():
             elements = tf.data.Dataset.from_tensor_slices((paths, draws)).repeat()
-            batches = runner.batches(
+            batches = _batches(
                 elements, lambda path, draw: distort.load(path, draw, DISTORTIONS, spec)
             )
         return 100 * _seconds_of_batches(graph, batches, 60)
@@ -340,15 +340,11 @@ class WarmStart:
     def __init__(self, trained, work):
         self._texts = trained
         self._pretrained = trained._pretrained
-        network = self._pretrained.network
-        folder = tempfile.mkdtemp(dir=work)
-        self._cache = Cache(
-            folder, network.name, self._pretrained.sha256, network.bottleneck_length
-        )
+        self._place = Place(tempfile.mkdtemp(dir=work), self._pretrained.network.name)
         self.ours()
 
     def ours(self):
-        return timed(extract.through_cache, self._pretrained, self._cache, photos(600))
+        return timed(extract.compute, self._pretrained, self._place, photos(600))
 
     def classic(self):
         return timed(self._texts.read_texts)

@@ -36,11 +36,10 @@ image_dir, model_dir, folder, name = sys.argv[1:]
 found = photos.load(image_dir, split.Split()).photos
 network = registry.find(name)
 loaded = pretrained.load(network, model_dir)
-empty = cache.Cache(folder, name, loaded.sha256, network.bottleneck_length)
 start = time.time()
-_, readable = extract.through_cache(loaded, empty, found)
+features = extract.compute(loaded, cache.Place(folder, name), found)
 seconds = time.time() - start
-assert readable.all() and len(readable) == 600
+assert features.readable.all() and len(features) == 600
 print(seconds)
 """
 

@@ -113,7 +113,7 @@ def test_ctrl_c_says_what_to_do(flag_values, capsys):
         raise KeyboardInterrupt
 
     assert command.execute(main, flag_values, ['name']) == 130
-    assert 'can be run again' in capsys.readouterr().err
+    assert 'Files already written are complete; rerun the command' in capsys.readouterr().err
 
 
 def test_memory_that_ran_out_is_one_line(flag_values, capsys, monkeypatch):
@@ -124,15 +124,15 @@ def test_memory_that_ran_out_is_one_line(flag_values, capsys, monkeypatch):
         raise SystemError('error return without exception set')
 
     assert command.execute(main, flag_values, ['name']) == 1
-    assert capsys.readouterr().err == 'name: error: memory ran out\n'
+    assert capsys.readouterr().err == 'name: error: out of memory\n'
     monkeypatch.setattr(limits, 'memory_limit', lambda: 10**9)
     assert command.execute(main, flag_values, ['name']) == 1
     assert capsys.readouterr().err == (
-        'name: error: memory ran out: 1,000 MB are allowed (ulimit -v); allow more\n'
+        'name: error: out of memory: the limit is 1,000 MB (ulimit -v); raise it\n'
     )
     assert command.execute(broken, flag_values, ['name']) == 1
     assert capsys.readouterr().err == (
-        'name: error: memory ran out, most likely: 1,000 MB are allowed (ulimit -v); allow more '
+        'name: error: probably out of memory: the limit is 1,000 MB (ulimit -v); raise it '
         '(SystemError: error return without exception set)\n'
     )
     monkeypatch.setattr(limits, 'memory_limit', lambda: 10**11)

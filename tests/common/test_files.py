@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Files are complete or not there."""
 
 import os
 import shutil
@@ -143,7 +143,7 @@ def read_in_thread(path):
 
 @pytest.fixture
 def device(tmp_path):
-    """Makes a device like one of /dev, where a fault would take those of the whole machine."""
+    """Makes a device like one of /dev, where a bug would replace those of the whole machine."""
 
     def make(name):
         path = str(tmp_path / name)
@@ -207,7 +207,7 @@ def in_child(tmp_path, function):
 
 @pytest.mark.parametrize('target', ['/dev/fd/1', '/proc/self/fd/1', '/proc/self/fd/2'])
 def test_a_standard_stream_is_written_to_where_it_stands(tmp_path, target):
-    path = str(tmp_path / 'link')  # As /dev/stdout is one, which a fault would replace for all.
+    path = str(tmp_path / 'link')  # As /dev/stdout is one, which a bug would replace for all.
     os.symlink(target, path)
 
     def write():
@@ -260,7 +260,7 @@ def test_a_link_is_followed(tmp_path, write, there):
     assert sorted(os.listdir(str(tmp_path / 'links'))) == ['a', 'b']
 
 
-def test_what_a_link_names_is_replaced_whole(tmp_path):
+def test_the_target_of_a_link_is_replaced_as_a_whole(tmp_path):
     target, path = tmp_path / 'file', str(tmp_path / 'link')
     target.write_bytes(b'old')
     os.symlink(str(target), path)

@@ -51,7 +51,7 @@ def status_of(child):
 
 
 @pytest.mark.parametrize(
-    'number, words', [(signal.SIGSEGV, 'TensorFlow crashed'), (signal.SIGKILL, 'memory ran out')]
+    'number, words', [(signal.SIGSEGV, 'TensorFlow crashed'), (signal.SIGKILL, 'ran out of memory')]
 )
 def test_a_crash_is_one_line(capfd, number, words):
     child = in_child(lambda *_: os.kill(os.getpid(), number))
@@ -63,9 +63,9 @@ def test_a_crash_is_one_line(capfd, number, words):
 @pytest.mark.parametrize(
     'number, words',
     [
-        (signal.SIGTERM, 'another program ended it'),
-        (signal.SIGXCPU, 'another program ended it, or a limit of the system (ulimit)'),
-        (signal.SIGQUIT, 'another program ended it'),
+        (signal.SIGTERM, 'another program or'),
+        (signal.SIGXCPU, 'another program or a system limit (ulimit) ended it'),
+        (signal.SIGQUIT, 'another program or'),
     ],
 )
 def test_an_end_by_others_is_not_blamed_on_a_graph(capfd, number, words):
@@ -89,7 +89,7 @@ def test_a_library_that_ends_the_process_is_told(capfd, status):
     err = capfd.readouterr().err
     if status:
         assert err == (
-            'name: error: ended with status %d in the midst of its work; it last said: symbol '
+            'name: error: a library ended the process with status %d; last line of stderr: symbol '
             'lookup error: no static TLS block\n' % status
         )
 
@@ -111,7 +111,7 @@ def test_a_crash_for_want_of_memory_is_not_blamed_on_a_graph(capfd, said):
 
     assert status_of(in_child(main)) == 1
     err = capfd.readouterr().err
-    assert 'stopped by SIGABRT: memory ran out; it last said: ' in err and 'graph' not in err
+    assert 'stopped by SIGABRT: out of memory; last line of stderr: ' in err and 'graph' not in err
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_limit_of_memory_ends_in_one_line(tmp_path, photo_dir, name, megabytes
     if ended.returncode:
         assert ended.returncode == 1
         (line,) = ended.stderr.decode().splitlines()
-        assert line.startswith(name + ': error: ') and 'memory ran out' in line
+        assert line.startswith(name + ': error: ') and 'out of memory' in line
 
 
 def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
@@ -160,7 +160,7 @@ def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
     warning, error, end = capfd.readouterr().err.split('\n')
     assert warning == 'WARNING: a doubt' and end == ''
     assert error.startswith('name: error: stopped by SIGABRT')
-    assert error.endswith('; it last said: libjpeg: a complaint')
+    assert error.endswith('; last line of stderr: libjpeg: a complaint')
     all_of_it = 'libjpeg: a complaint\n\nWARNING: a doubt\n'
     monkeypatch.setattr(tempfile, 'tempdir', '/not/there')
     assert status_of(in_child(main)) == 0 and capfd.readouterr().err == all_of_it
@@ -170,7 +170,7 @@ def test_what_libraries_say_is_kept_for_a_crash(capfd, monkeypatch):
 
 
 STOPS = pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-STOPPED = '\nname: stopped. What was written is whole; the same command can be run again.\n'
+STOPPED = '\nname: stopped. Files already written are complete; rerun the command.\n'
 
 
 def sent(number, main):

@@ -29,12 +29,11 @@ def test_a_folder_gives_its_regular_files_that_are_not_hidden(album, warnings_of
     names = ['a.jpg', 'deep/b.PNG', 'link.jpg']
     assert found == [os.path.join(str(album), name) for name in names]
     assert warned == [
-        'left out: links to nothing, or other things that are no files (3), such as %s'
-        % (album / 'broken.jpg')
+        'left out: broken links and special files (3), such as %s' % (album / 'broken.jpg')
     ]
 
 
-def test_a_hidden_folder_that_is_named_is_taken(album):
+def test_a_hidden_folder_that_is_named_counts(album):
     found = finding.image_paths([str(album / '.thumbs')])
     assert found == [str(album / '.thumbs' / 'c.jpg')]
 
@@ -47,5 +46,7 @@ def test_what_is_no_regular_file_is_told(album, name):
 
 def test_a_folder_of_what_is_no_photo_is_told(album):
     os.remove(str(album / 'deep' / 'b.PNG'))
-    with pytest.raises(UserError, match='has no photos: expected files that end in .jpg, .jpeg'):
+    with pytest.raises(
+        UserError, match='has no photos: expected files with the extensions .jpg, .jpeg'
+    ):
         finding.image_paths([str(album / 'deep')])

@@ -29,7 +29,7 @@ def test_a_folder_name_becomes_a_label(folder, label):
 
 @pytest.mark.parametrize('folder', ['\u82b1', '---', '\u0440\u043e\u0437\u044b'])
 def test_a_name_of_which_nothing_is_left_is_told(folder):
-    with pytest.raises(UserError, match='no label is left'):
+    with pytest.raises(UserError, match='its label would be empty'):
         labels.label_of(folder)
 
 

@@ -1,4 +1,4 @@
-"""A graph that labels drawn photos by their colour, and mistakes it makes on purpose."""
+"""A graph that labels drawn photos by their colour, with errors on purpose."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf

@@ -1,4 +1,4 @@
-"""Learning curves from event files, whole, cut and crafted."""
+"""Learning curves from event files: complete, truncated and crafted."""
 
 import os
 

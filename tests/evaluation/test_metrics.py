@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scripts.evaluation import metrics
 
-# Rows are true labels: 3 of the first right, 1 taken for the second; the third has no photo.
+# Rows are true labels: 3 of the first right, 1 predicted as the second; the third has no photo.
 CONFUSION = np.array([[3, 1, 0, 0], [2, 4, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0]])
 
 

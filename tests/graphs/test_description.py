@@ -126,4 +126,4 @@ def test_of_two_neither_is_used(warnings_of):
     graph_def = described()
     graph_def.node[0].attr['_classifier'].s = graph_def.node[1].attr['_classifier'].s
     (warning,) = warnings_of(lambda: description.find(graph_def))
-    assert 'input and at final_result' in warning
+    assert 'nodes input and final_result' in warning

@@ -61,7 +61,7 @@ def chain_backwards(count):
 
 
 def chain_with_users(count):
-    """A chain of Identity nodes, each of which is also taken by a sum."""
+    """A chain of Identity nodes, each of which is also an input of a sum."""
     graph_def = chain('Identity')(count)
     names = ['n%d' % index for index in range(count)]
     graph_def.node.extend(

@@ -1,4 +1,4 @@
-"""Graphs from outside: broken ones are one line, and those that reach out are refused."""
+"""Untrusted graphs: malformed ones are one line, and those with side effects are refused."""
 
 import os
 import re
@@ -58,7 +58,7 @@ def op(name):
 
 
 HOSTILE = {'WriteFile': write_file, 'WriteFile in a function': in_a_function}
-_REACHING_OUT = """
+_SIDE_EFFECTS = """
     ReadFile PyFunc PyFuncStateless EagerPyFunc MatchingFiles SaveV2 RestoreV2 Save Restore PrintV2
     MergeV2Checkpoints TextLineDataset SnapshotDataset CacheDataset MatchingFilesDataset IteratorV2
     OneShotIterator ImmutableConst DebugIdentity CopyHost Abort Rpc DecodeProtoV2 EncodeProto
@@ -68,12 +68,12 @@ _REACHING_OUT = """
     XlaSparseDenseMatmulGradWithCsrInput MlirPassthroughOp QueueDequeue BarrierTakeMany
     AccumulatorTakeGradient GcsConfigureCredentials SymbolicGradient MapDefun
 """
-for each in _REACHING_OUT.split():
+for each in _SIDE_EFFECTS.split():
     HOSTILE.setdefault(each, op(each))
 
 
 @pytest.mark.parametrize('kind', sorted(HOSTILE))
-def test_what_reaches_out_is_refused(kind, tmp_path):
+def test_side_effects_are_refused(kind, tmp_path):
     graph_def = classifier()
     HOSTILE[kind](graph_def, str(tmp_path / 'written'))
     name = kind.split()[0]
@@ -115,7 +115,7 @@ _STATEFUL = re.compile(
     r'|TensorArray\w*|Stack(V2|PushV2|PopV2|CloseV2)?|HashTable(V2)?|InitializeTableV2'
     r'|LookupTable(Find|Size)V2|Variable(V2|Shape)?|TemporaryVariable|VarHandleOp'
     r'|VarIsInitializedOp|ReadVariableOp|Assign(Add|Sub)?VariableOp|ResourceGather(Nd)?'
-    r'|TensorListResize'  # Which has none; TensorFlow 1.15 says so by mistake.
+    r'|TensorListResize'  # Which has none; TensorFlow 1.15 says so by a bug.
 )
 # Those without one that were refused when what may run was not a list yet.
 _ALWAYS_REFUSED = re.compile(
@@ -136,7 +136,7 @@ def test_no_operation_with_an_effect_is_allowed():
 
 
 def test_an_operation_that_is_not_on_the_list_is_refused(monkeypatch):
-    """As one of a future TensorFlow: known, without a state, and nobody has looked at it."""
+    """As one of a future TensorFlow: known, stateless, and not reviewed."""
     future = op_def_pb2.OpDef(name='ComputeAnything')
     monkeypatch.setattr(versions, 'op_def', lambda name: future)
     with pytest.raises(UserError, match='is refused: .*by ComputeAnything'):
@@ -454,7 +454,7 @@ BROKEN = {
     'another proto': (another_proto, 'graph'),
     'cycle': (cycle, 'has a cycle: the node final_result waits'),
     'wrong dtype': (wrong_dtype, 'the node input takes string'),
-    'no dtype': (no_dtype, 'the constant weights has no type of values'),
+    'no dtype': (no_dtype, 'the constant weights has no dtype'),
     'unknown op': (unknown_op, 'TensorFlow %s has no operation SoftestMax' % tf.VERSION),
     'unknown attribute': (unknown_attribute, 'has the attribute transposed, which TensorFlow'),
     'huge constant': (huge_constant, 'constants that would take 3814697 MB'),

@@ -164,4 +164,4 @@ def test_a_command_that_loads_tensorflow_says_only_its_own(
     ended = in_subprocess('scripts.' + command, *flags, env=environment)
     assert ended.status == 1
     (line,) = [line for line in ended.err.splitlines() if not line.startswith('WARNING: class')]
-    assert re.search(r'not a frozen graph|do(es)? not parse|damaged', line)
+    assert re.search(r'not a frozen graph|do(es)? not parse|corrupt', line)

@@ -79,7 +79,7 @@ def test_a_cut_download_goes_on(tmp_path, quarter, network):
     with serving([cut_at(count), ranged]):
         with pytest.raises(UserError, match='ended after %d of' % count) as raised:
             pretrained.load(network, str(tmp_path))
-        assert ('goes on from there' in str(raised.value)) == bool(count)
+        assert ('partial download kept; rerun to resume' in str(raised.value)) == bool(count)
         assert os.listdir(str(tmp_path)) == [PART] * bool(count)
         pretrained.load(network, str(tmp_path))
     assert ranged.begins == [count]
@@ -95,7 +95,7 @@ def test_a_server_that_cannot_go_on_begins_again(tmp_path):
 
 
 @pytest.mark.parametrize('status, begin', [(200, 700), (206, 0)])
-def test_all_of_a_file_is_not_taken_for_the_rest_of_it(tmp_path, status, begin):
+def test_a_full_response_is_not_appended_to_a_partial_download(tmp_path, status, begin):
     def all_of_it(handler):
         handler.send_response(status)
         content_range = 'bytes %d-%d/%d' % (begin, len(ARCHIVE) - 1, len(ARCHIVE))
@@ -133,8 +133,8 @@ def test_a_part_of_something_else_is_not_built_on(tmp_path, network, length):
 @pytest.mark.parametrize(
     'answer, words',
     [
-        (garbage, 'no whole answer'),
-        (silent, 'no whole answer|closed connection'),
+        (garbage, 'incomplete response'),
+        (silent, 'incomplete response|closed connection'),
         (redirect('/models/elsewhere'), 'redirect'),
         (redirect('file:///etc/passwd'), 'is not allowed'),
         (hanging, 'broke after 100 bytes .timed out'),
@@ -214,7 +214,7 @@ def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path, monkeypatch, ki
     monkeypatch.setattr(archive, '_MOST_UNPACKED_BYTES', 32 << 20)
     data = BOMBS[kind]()
     network = NETWORK._replace(sha256=hashlib.sha256(data).hexdigest())
-    with serving([whole(data)]), pytest.raises(UserError, match='too much|not a whole'):
+    with serving([whole(data)]), pytest.raises(UserError, match='more than|not a complete'):
         pretrained.load(network, str(tmp_path))
     assert os.listdir(str(tmp_path)) == []
 
@@ -224,7 +224,7 @@ def test_a_flipped_bit_is_noticed_without_a_checksum(tmp_path):
         data = bytearray(ARCHIVE)
         data[place] ^= 1
         (tmp_path / 'a.tgz').write_bytes(bytes(data))
-        with pytest.raises(archive.DownloadError, match='not a whole'):
+        with pytest.raises(archive.DownloadError, match='not a complete'):
             archive.check(str(tmp_path / 'a.tgz'), None)
 
 

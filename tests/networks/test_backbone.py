@@ -1,4 +1,4 @@
-"""Getting networks: from archives, from a server, and not from what is damaged."""
+"""Getting networks: from archives, from a server, and never from corrupt files."""
 
 import contextlib
 import hashlib
@@ -115,7 +115,7 @@ def test_a_damaged_archive_is_fetched_again(tmp_path, warnings_of):
 @pytest.mark.parametrize(
     'answer, words',
     [
-        (whole(b'no', 404), 'answered 404'),
+        (whole(b'no', 404), 'responded 404'),
         (whole(ARCHIVE[:-300], promised=len(ARCHIVE)), 'it ended after'),
         (whole(b'<html>sign in</html>'), 'it is a web page'),
         (whole(ARCHIVE[:-300]), 'SHA-256'),
@@ -139,7 +139,7 @@ def test_a_bad_answer_leaves_nothing_and_says_what_to_do(tmp_path, answer, words
     ids=['a page', 'most of it', 'its start', 'nothing'],
 )
 def test_without_a_checksum_a_partial_archive_is_still_told(tmp_path, data):
-    with serving([whole(data)]), pytest.raises(UserError, match='not a whole .tgz|web page'):
+    with serving([whole(data)]), pytest.raises(UserError, match='not a complete .tgz|web page'):
         pretrained.load(NETWORK, str(tmp_path))
     assert files_below(tmp_path) == []
 

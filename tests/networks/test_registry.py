@@ -1,4 +1,4 @@
-"""The table of networks: every entry loads, takes batches, and gives bottlenecks."""
+"""The registry of networks: every entry loads, takes batches, and gives bottlenecks."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Graphs whose ranges are taken as they run: what a photo gets must not depend on others."""
+"""Graphs with dynamic ranges: the scores of a photo must not depend on other photos."""
 
 import os
 

@@ -17,8 +17,8 @@ from tests.quantization import small_graphs
 def lines(graph_def, after, mode, output, bits=8):
     """Returns what is said of a graph and one that was made of it."""
     how = settings.Quantization(mode, bits, [output])
-    trial = comparison.tried(graph_def, how, None)
-    return comparison.unexplained(comparison.differences(trial, after, [output]), how)
+    trial = comparison.run_trial(graph_def, how, None)
+    return comparison.unexpected(comparison.differences(trial, after, [output]), how)
 
 
 def convolutions():
@@ -65,7 +65,7 @@ def test_the_command_warns(in_process, tmp_path, monkeypatch):
     graph_files.write(graph_def, str(tmp_path / 'float.pb'))
     flags = ['--input=%s/float.pb' % tmp_path, '--output=%s/out.pb' % tmp_path]
     flags += ['--output_node_names=out', '--mode=weights']
-    assert 'explains' not in in_process(quantize_graph, *flags).err
+    assert 'is expected' not in in_process(quantize_graph, *flags).err
     monkeypatch.setattr(modes, 'quantize', lambda *_: with_half_wrong(graph_def))
     ended = in_process(quantize_graph, *flags)
     assert ended.status == 0

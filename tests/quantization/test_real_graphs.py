@@ -55,7 +55,7 @@ def float_labels(graph_def, photos):
 
 # A few points below what the table in the README says of all photos: these are a fifth of them.
 @pytest.mark.parametrize(
-    'mode, agree, share',
+    'mode, agree, fraction',
     [
         ('weights', 0.96, 0.33),
         ('weights_rounded', 0.91, 1.01),
@@ -64,9 +64,9 @@ def float_labels(graph_def, photos):
         ('quantize', 0.86, 1.03),
     ],
 )
-def test_labels_stay(graph_def, photos, float_labels, mode, agree, share):
+def test_labels_stay(graph_def, photos, float_labels, mode, agree, fraction):
     after = modes.quantize(graph_def, settings.Quantization(mode, 8, ['final_result']))
-    assert after.ByteSize() <= share * graph_def.ByteSize()
+    assert after.ByteSize() <= fraction * graph_def.ByteSize()
     assert (best(after, photos) == float_labels).mean() >= agree
 
 

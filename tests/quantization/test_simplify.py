@@ -1,4 +1,4 @@
-"""Constant folding: what is computed once in place of each time that the graph runs."""
+"""Constant folding: what is computed once in place of in each run of the graph."""
 
 import numpy as np
 import pytest

@@ -110,7 +110,7 @@ def test_centres_of_constant_and_of_few_values_are_exact():
 
 
 @pytest.mark.parametrize('low, high', [(-3, -1), (1, 3), (-2, -2), (0, 0)])
-def test_whole_numbers_of_weights_of_one_sign_and_constant_ones(low, high):
+def test_weights_of_one_sign_and_constant_ones_are_quantized(low, high):
     value = np.random.RandomState(3).uniform(low, high, [40, 30]).astype(np.float32)
     found = constants.dequantized(constants.by_channel(value, (1,), 8))
     np.testing.assert_allclose(found, value, atol=max(abs(low), abs(high)) / 255 + 1e-9)

@@ -7,7 +7,6 @@ hundreds of runs take minutes.
 import contextlib
 import hashlib
 import importlib
-import json
 import multiprocessing
 import os
 import signal
@@ -16,12 +15,14 @@ import time
 import typing
 
 from scripts.common import command
+from scripts.features import store
 from tests import pictures
 
 SEED = 20261121
 NETWORK = 'mobilenet_0.25_128'
 _PATIENCE_SECONDS = 300  # Of waiting itself: where all is paused together, none of it passes.
 _TICK = 0.002
+_STORE_HEADER = 128  # Bytes, of a store of features.
 _KILLED = (-signal.SIGKILL, 255)  # As Python 3.6's fork server speaks of any signal.
 
 _FORKS = multiprocessing.get_context('forkserver')
@@ -151,8 +152,8 @@ def prepare_photos(folder, count=12):
 def state(folder, without=()):
     """Returns a dict from the path of each file below `folder` to what is in it, as a checksum.
 
-    Records of bottlenecks are compared by what they say: their lines come in any order, and more
-    than once where a run was stopped.
+    Stores of features are compared by what they say: their rows come in any order, more than once
+    where a run was stopped, and with times that differ.
 
     Args:
       folder: the folder.
@@ -165,19 +166,23 @@ def state(folder, without=()):
             path = os.path.join(place, name)
             with open(path, 'rb') as file:
                 data = file.read()
-            if name.endswith('.record'):
-                data = b'\n'.join(sorted(_last_lines(data).values()))
+            if name.endswith('.features'):
+                data = _values_by_photo(path, data)
             found[os.path.relpath(path, folder)] = hashlib.sha256(data).hexdigest()
     return found
 
 
-def _last_lines(record):
-    """Returns a dict from photo to the last line of a record that speaks of it."""
-    lines = {}
-    for line in filter(None, record.split(b'\n')):
-        with contextlib.suppress(ValueError):  # A line that a stop has torn.
-            lines[json.loads(line.decode('ascii'))[0]] = line
-    return lines
+def _values_by_photo(path, data):
+    """Returns, as bytes, of which photo and network there are which values in a store."""
+    if len(data) < _STORE_HEADER:
+        return data
+    _, _, dtype, shape = data[:_STORE_HEADER].decode('ascii').split()
+    rows = store.Store(path, dtype, tuple(map(int, shape.split('x')))).read()
+    live = rows.live()
+    assert not rows.corrupt and rows.intact(live).all(), path
+    entries = rows.entries(live)
+    lines = entries[['photo', 'fingerprint', 'digest', 'photo_bytes', 'values_crc32']].tolist()
+    return '\n'.join(sorted(map(str, lines))).encode('ascii')
 
 
 def differences(found, expected):

@@ -10,13 +10,15 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 
 import atheris
+import numpy as np
 
 with atheris.instrument_imports(include=['scripts', 'tarfile', 'gzip']):
     from scripts.common.errors import UserError
     from scripts.dataset import labels as labels_lib
-    from scripts.features import cache as cache_lib
+    from scripts.features import store as store_lib
     from scripts.images import bad_images, formats
     from scripts.networks import archive
     from tests.robustness import samples
@@ -50,10 +52,32 @@ def _photo(data, folder):
         return
 
 
-def _record(data, folder):
-    cache = cache_lib.Cache(folder, 'net', 'c0ffee', 4)
-    _write(cache.record_path('.'), data)
-    cache_lib._read_record(cache, '.')
+_STORED = (store_lib.Store('store', 'float32', (3,)), np.zeros(2, store_lib.ENTRY))
+
+
+def _store(data, folder):
+    store, entries = _STORED
+    store = store._replace(path=os.path.join(folder, 'store'))
+    _write(store.path, data)
+    rows = store.read()
+    where = rows.find(entries['photo'])
+    assert np.isfinite(rows.values[where[rows.intact(where)]]).all()
+    store.append(entries, np.ones((2, 3)))
+    if rows.other_header:
+        store.compact()
+        store.append(entries, np.ones((2, 3)))
+    rows = store.read()
+    assert rows.intact(rows.find(entries['photo'])).all()
+
+
+def _stores():
+    """Returns the bytes of a store of two rows."""
+    store, entries = _STORED
+    with tempfile.TemporaryDirectory() as folder:
+        store = store._replace(path=os.path.join(folder, 'store'))
+        store.append(entries, np.ones((2, 3)))
+        with open(store.path, 'rb') as file:
+            return [file.read()]
 
 
 def _labels(data, folder):
@@ -87,12 +111,7 @@ def _write(path, data):
 # How one input is read, and what gives the list of inputs to begin with.
 READERS = {
     'photo': (_photo, samples.photos),
-    'record': (
-        _record,
-        lambda: [
-            b'\n["1.jpg", 5, 6, "c0ffee", 7]\n\n["2.jpg", 5, 6, "c0ffee", 8, 9, 10, "f00"]\n',
-        ],
-    ),
+    'store': (_store, _stores),
     'labels': (_labels, lambda: samples.LABELS),
     'archive': (_archive, samples.tars),
 }

@@ -148,8 +148,8 @@ def _bytes_on(path):
 
 def _check_nothing_half_written(place, whole):
     for path, checksum in bench.state(place, ('summaries', 'checkpoint')).items():
-        # A record is added to, and a line that is torn is passed over.
-        if not path.endswith('.record'):
+        # A store is added to, and a row that is torn is passed over.
+        if not path.endswith('.features'):
             assert whole.get(path) == checksum, '%s is not whole' % path
 
 
@@ -179,8 +179,7 @@ def _no_permission(folder, photos, commands):
     _run('scripts.retrain', flags, folder).good()
     red = os.path.join('bottlenecks', 'Red')
     names = ['checkpoint', 'out', 'bottlenecks', 'summaries', 'saved_model', red]
-    names.append(os.path.join(red, '001.jpg_%s.txt' % bench.NETWORK))
-    names.append(os.path.join(red, '%s.record' % bench.NETWORK))
+    names.append(os.path.join('bottlenecks', '%s.features' % bench.NETWORK))
     for name in names:
         path = os.path.join(place, name)
         os.chmod(path, 0)
@@ -240,7 +239,7 @@ def _clock(folder, photos):
         photos, place, checkpoint_path=os.path.join(place, 'checkpoint'), resume=True
     )
     usual = _run('scripts.retrain', flags, folder).good().warnings()
-    whole = _state_without_records(place)
+    whole = _state(place)
     photo = os.path.join(photos, 'Red', '001.jpg')
     then = os.stat(photo)
     moments = [0, 1, 2**31, 2**32]
@@ -248,20 +247,19 @@ def _clock(folder, photos):
         os.utime(photo, (moment, moment))
         run = _run('scripts.retrain', flags, folder).good()
         assert run.warnings() == usual, run.text()
-        assert _state_without_records(place) == whole
+        assert _state(place) == whole
     os.utime(photo, ns=(then.st_atime_ns, then.st_mtime_ns))
     for name in ('checkpoint', 'bottlenecks'):
         path = os.path.join(place, name)
         shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     _run('scripts.retrain', flags, folder, _run_time_backwards).good()
-    found = _state_without_records(place)
+    found = _state(place)
     assert found == whole, bench.differences(found, whole)
     return Row('a clock set back', len(moments) + 1, 'changes nothing')
 
 
-def _state_without_records(place):
-    """Records hold times, which differ here."""
-    return bench.state(place, ('summaries', bench.NETWORK + '.record'))
+def _state(place):
+    return bench.state(place, ('summaries',))
 
 
 def _run_time_backwards():

@@ -7,7 +7,6 @@ reads, another looks on, and its inputs follow from the seed and the number of a
 import collections
 import contextlib
 import functools
-import json
 import logging
 import os
 import resource
@@ -25,8 +24,10 @@ from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
 from scripts.dataset.photos import Photo
 from scripts.features import cache as cache_lib
+from scripts.features import store as store_lib
 from scripts.inference import finished_graph
 from tests import stand_ins
+from tests.features.backbones import Backbone
 from tests.robustness import bench, mutations, samples
 from tests.robustness.bench import SEED, Row
 
@@ -176,42 +177,54 @@ def _each(read_one):
 
 
 def _bottlenecks(folder):
-    length = 24
     photo = Photo(os.path.join(folder, '0.jpg'), 'a', '0.jpg', 0, 'training')
     _write(photo.path, b'a photo')
-    cache = cache_lib.Cache(os.path.join(folder, 'cache'), 'net', 'c0ffee', length)
-    values = np.random.RandomState(0).randn(1, length).astype(np.float32)
-    cache_lib.save_values(cache, cache_lib.store(cache, [photo], values), values)
-    sources = [cache.path(photo), cache.record_path('a')]
-    _make_record_repeatable(sources[1])
-    whole = {path: _read(path) for path in sources + [cache.values_path()]}
+    place = cache_lib.Place(os.path.join(folder, 'cache'), 'net')
+    backbone = Backbone(shape=(24,))
+    values = np.random.RandomState(0).randn(1, 24).astype(np.float32)
+    cache = cache_lib.Cache(backbone, place, [photo])
+    cache.load()
+    cache.add(np.array([0]), values)
+    text, kept = place.text_path(photo), place.store(backbone)
+    whole = {path: _read(path) for path in (text, kept.path)}
+    written = os.stat(text).st_mtime_ns
 
     def read(random):
         touched = []
         for path, data in whole.items():
             _write(path, data)
             if random.randint(3):
-                _write(path, mutations.corrupted(random, data, list(whole.values())))
-                touched.append(path)
+                corrupt = _corrupted_row if random.randint(2) and path == kept.path else _corrupted
+                _write(path, corrupt(random, data, whole, kept))
+                touched.append((path, corrupt))
                 if random.randint(10) == 0:
                     os.unlink(path)
-        bottlenecks = np.full((1, length), np.nan, np.float32)
-        (found,) = cache_lib.load(cache, [photo], bottlenecks).found
-        if not found:
+        if random.randint(2) and os.path.exists(text):
+            os.utime(text, ns=(written, written))
+        cache = cache_lib.Cache(backbone, place, [photo])
+        cache.load()
+        if not cache.found.all():
             return 'recomputed'
-        assert np.isfinite(bottlenecks).all()
-        if not set(sources) <= set(touched):
-            assert (bottlenecks == values).all()
+        found = cache.features().take(np.array([0]))
+        assert np.isfinite(found).all()
+        if not touched or touched == [(kept.path, _corrupted)]:
+            assert (found == values).all()
         return READ
 
     return _each(read)
 
 
-def _make_record_repeatable(path):
-    """Takes the times and the inode out of a record, which then leads to comparing contents."""
-    name, size, _, sha256, crc32, _, _, digest = json.loads(_read(path).decode('ascii'))
-    line = [name, size, 10**18, sha256, crc32, 10**18, 10**6, digest]
-    _write(path, ('\n%s\n' % json.dumps(line)).encode('ascii'))
+def _corrupted(random, data, whole, _):
+    return mutations.corrupted(random, data, list(whole.values()))
+
+
+def _corrupted_row(random, data, whole, kept):
+    """Corrupts a row of a store, and gives it checksums that are right."""
+    row = data[-kept.row_type.itemsize :]
+    changed = mutations.corrupted(random, row, list(whole.values())).ljust(len(row), b'\0')
+    rows = np.frombuffer(changed[: len(row)], kept.row_type).copy()
+    store_lib._add_checksums(rows)
+    return data[: -len(row)] + rows.tobytes()
 
 
 def _labels(folder):

@@ -9,10 +9,12 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import struct
 import tarfile
 import time
 import zlib
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset.photos import Photo
 from scripts.evaluation import curves, selection, thumbnails
 from scripts.features import cache as cache_lib
+from scripts.features import store as store_lib
 from scripts.graphs import description as description_lib
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
@@ -32,6 +35,7 @@ from scripts.graphs.session import open_session
 from scripts.images import bad_images, exif, formats, graph_input, pixels, rotation
 from scripts.networks import archive
 from scripts.training import checkpoint
+from tests.features.backbones import Backbone
 from tests.images import exif_kinds, photo_kinds
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
@@ -409,60 +413,93 @@ def test_checkpoints_of_many_arrays(tmp_path):
     check_growth(lambda _: checkpoint.load(path, {}), make)
 
 
-RECORDS = dict(
-    {kind: (lambda size, make=make: make(size) + b'\n') for kind, make in JSON.items()},
-    lines=lambda size: b'["x.jpg", 1, 2, "3", 4]\n' * (size // 24),
-    photos=lambda size: b''.join(b'["%d.jpg", 1, 2, "3", 4]\n' % n for n in range(size // 28)),
-    ends=repeated(b'\n'),
-)
+_KEPT = Backbone(shape=(4,))
 
 
 @pytest.fixture
-def cache_and_photo(tmp_path):
+def place_and_photo(tmp_path):
     (tmp_path / 'cache' / 'class').mkdir(parents=True)
     path = tmp_path / 'x.jpg'
     path.write_bytes(photo_kinds.JPEG)
-    cache = cache_lib.Cache(str(tmp_path / 'cache'), 'net', 'ab', 4)
-    return cache, Photo(str(path), 'class', 'x.jpg', 0, 'training')
+    place = cache_lib.Place(str(tmp_path / 'cache'), 'net')
+    return place, Photo(str(path), 'class', 'x.jpg', 0, 'training')
 
 
-def read_cache(cache, photo):
-    cache_lib.load(cache, [photo], np.zeros((1, cache.length), np.float32))
-
-
-@pytest.mark.parametrize('kind', sorted(RECORDS))
-def test_records(kind, cache_and_photo):
-    cache, photo = cache_and_photo
-
-    def make(size):
-        with open(cache.path(photo), 'wb') as file:
-            file.write(b'1,2,3,4')
-        with open(cache.record_path(photo.folder), 'wb') as file:
-            file.write(RECORDS[kind](size))
-
-    check_growth(lambda _: read_cache(cache, photo), make)
+def read_cache(place, photo):
+    cache = cache_lib.Cache(_KEPT, place, [photo])
+    cache.load()
+    cache.features()
 
 
 @pytest.mark.parametrize('unit', [b'1', b'1,', b',', b'1.5e-3,', b' ', b'-', b'9e', b'0.', b'1 '])
-def test_bottleneck_files(unit, cache_and_photo):
-    cache, photo = cache_and_photo
+def test_bottleneck_files(unit, place_and_photo):
+    place, photo = place_and_photo
 
     def make(size):
-        with open(cache.path(photo), 'wb') as file:
+        with open(place.text_path(photo), 'wb') as file:
             file.write(repeated(unit)(size))
 
-    check_growth(lambda _: read_cache(cache, photo), make)
+    check_growth(lambda _: read_cache(place, photo), make)
 
 
-def test_values_files(cache_and_photo):
-    cache, photo = cache_and_photo
-    for unit in (b'\0', b'\xff', b'{', b'12'):
+_ROW = store_lib.ENTRY.itemsize + 16
 
-        def make(size, unit=unit):
-            with open(cache.values_path(), 'wb') as file:
-                file.write(repeated(unit)(size))
 
-        check_growth(lambda _: read_cache(cache, photo), make)
+def _rows(size, store, same_photo):
+    entries = np.zeros(size // _ROW, store_lib.ENTRY)
+    if not same_photo:
+        entries['photo'][:, 0] = np.arange(len(entries))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(store.path)
+    store.append(entries, np.zeros((len(entries), 4), np.float32))
+
+
+def _bytes_behind_header(unit):
+    def make(size, store):
+        _rows(0, store, True)
+        with open(store.path, 'ab') as file:
+            file.write(repeated(unit)(size))
+
+    return make
+
+
+STORES = {
+    'rows of one photo': lambda size, store: _rows(size, store, True),
+    'rows of many photos': lambda size, store: _rows(size, store, False),
+    'zeros': _bytes_behind_header(b'\0'),
+    'bytes of 255': _bytes_behind_header(b'\xff'),
+    'headers': _bytes_behind_header(b'features 1 float32 4'.ljust(127) + b'\n'),
+}
+
+
+@pytest.mark.parametrize('kind', sorted(STORES))
+def test_stores(kind, place_and_photo):
+    place, photo = place_and_photo
+
+    def read(_):
+        rows = place.store(_KEPT).read()
+        rows.intact(rows.live())
+        with mock.patch.object(store_lib.Store, 'compact', lambda store: None):
+            read_cache(place, photo)
+
+    check_growth(read, lambda size: STORES[kind](size, place.store(_KEPT)))
+
+
+@pytest.mark.parametrize('kind', sorted(STORES))
+def test_compacting_stores(kind, place_and_photo):
+    store = place_and_photo[0].store(_KEPT)
+    check_growth(lambda _: store.compact(), lambda size: STORES[kind](size, store))
+
+
+@pytest.mark.parametrize('unit', [b'\0', b'features ', b'{'])
+def test_files_that_are_no_store(unit, place_and_photo):
+    place, photo = place_and_photo
+
+    def make(size):
+        with open(place.store(_KEPT).path, 'wb') as file:
+            file.write(repeated(unit)(size))
+
+    check_growth(lambda _: read_cache(place, photo), make)
 
 
 def _tar(members):

@@ -15,7 +15,7 @@ FULL = 200000
 # The names in guided.py, which is not imported: that would take the readers here apart, too.
 READERS = {
     'photo': 'what is wrong with a photo',
-    'record': 'the records of the cache',
+    'store': 'the store of features',
     'labels': 'the labels reader',
     'archive': 'the archive reader',
 }

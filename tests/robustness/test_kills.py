@@ -209,7 +209,7 @@ def _check_whole(folder, reference):
     """What a killed run leaves under its final name is whole, but for a checkpoint on its way."""
     for path, checksum in bench.state(folder, ('summaries', 'checkpoint')).items():
         name = os.path.basename(path)
-        if not name.startswith('.writing-') and not name.endswith(('.record', '.part')):
+        if not name.startswith('.writing-') and not name.endswith(('.features', '.part')):
             assert reference.files.get(path) == checksum, '%s is not whole' % path
 
 

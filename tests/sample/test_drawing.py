@@ -100,7 +100,7 @@ def test_same_seed_same_bytes(tmp_path):
         (['--output_dir=/dev/null/x'], '/dev/null is a file'),
     ],
 )
-def test_mistake_ends_in_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+def test_a_user_error_is_one_line(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert _run(*arguments) == 1
     captured = capsys.readouterr()

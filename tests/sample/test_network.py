@@ -146,7 +146,7 @@ def test_drawing_and_batches_repeat():
         (['--output_graph=g.pb', 'more'], "unexpected argument 'more'"),
     ],
 )
-def test_mistake_ends_in_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+def test_a_user_error_is_one_line(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert _run(*arguments) == 1
     captured = capsys.readouterr()

@@ -11,13 +11,10 @@ def settings(tmp_path):
     return settings_lib.Training(
         how_many_training_steps=25,
         learning_rate=0.1,
-        eval_step_interval=10,
         train_batch_size=20,
         validation_batch_size=15,
-        test_batch_size=-1,
-        final_tensor_name='final_result',
+        summary_interval=1,
         summaries_dir=str(tmp_path / 'summaries'),
         intermediate_output_graphs_dir=str(tmp_path / 'intermediate'),
-        intermediate_store_frequency=0,
         random_seed=4,
     )

@@ -5,6 +5,7 @@ import pytest
 
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
+from scripts.features.features import Features
 from scripts.images.settings import Distortions
 from scripts.training import batches as batches_lib
 from scripts.training.batches import Examples, KeptBatches, Sampler
@@ -33,7 +34,7 @@ def test_the_same_seed_draws_the_same():
 @pytest.mark.parametrize('rows', [[1, 1, 0], []])
 def test_examples_are_taken_by_row(rows):
     features = np.arange(120, dtype=np.float32).reshape(20, 2, 3)
-    examples = Examples(features, LABELS, [None] * 10, np.arange(10) * 2)
+    examples = Examples(Features(features), LABELS, [None] * 10, np.arange(10) * 2)
     batch = examples.take(np.array(rows, np.int64))
     assert (batch.features == features[::2][rows]).all()
     assert (batch.labels == LABELS[rows]).all()

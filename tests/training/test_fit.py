@@ -11,6 +11,7 @@ from scripts.common.errors import UserError
 from scripts.graphs import search
 from scripts.training import checkpoint, evaluating
 from scripts.training import fit as fit_lib
+from scripts.training import settings as settings_lib
 from scripts.training.batches import KeptBatches
 from scripts.training.model import Model
 from tests.training.examples import NOTHING, TESTING, TRAINING, VALIDATION
@@ -80,11 +81,15 @@ def test_without_validation_photos_there_is_no_validation(pretrained, settings):
     assert [each.validation for each in history.evaluations] == [None] * 4
 
 
-def test_all_validation_photos_are_evaluated_by_default(pretrained, settings):
-    """As the library has it; the classic flag of the command asks for 100."""
-    settings = settings._replace(validation_batch_size=-1)
-    history = Fitted(pretrained, settings).history
+def test_by_default_all_validation_photos_are_evaluated_and_nothing_is_written(
+    pretrained, settings, tmp_path, monkeypatch
+):
+    """As for a trial of a search; the flags of the command ask for 100 photos and for summaries."""
+    monkeypatch.chdir(str(tmp_path))
+    defaults = settings_lib.Training(how_many_training_steps=12, learning_rate=0.1, random_seed=1)
+    history = Fitted(pretrained, defaults).history
     assert {each.validation.photos for each in history.evaluations} == {len(VALIDATION.labels)}
+    assert os.listdir(str(tmp_path)) == []
 
 
 def test_the_callback_may_stop_the_training(pretrained, settings):

@@ -9,13 +9,15 @@ import tensorflow.compat.v1 as tf
 from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
+from scripts.features import extract
+from scripts.features.cache import Place
 from scripts.graphs import rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.images import runner
 from scripts.networks import backbone as backbone_lib
 from scripts.training import evaluating, tail
 from scripts.training import fit as fit_lib
-from scripts.training.batches import KeptBatches, of_arrays
+from scripts.training.batches import Examples, KeptBatches
 from scripts.training.model import Model, check_final_tensor_name
 from tests import stand_ins
 from tests.training.examples import NOTHING, TRAINING
@@ -126,21 +128,18 @@ def test_a_node_that_is_passed_by_is_no_boundary(network):
         tail.trained_constants(cut)
 
 
-def examples_of(backbone, photo_dir):
-    """Returns `Examples` of all photos, with what a backbone gives for them."""
+def examples_of(backbone, photo_dir, folder):
+    """Returns `Examples` of all photos, with the features that are kept in a folder."""
     photos = photos_lib.load(photo_dir, Split()).photos
-    paths = [[photo.path for photo in photos]]
-    ((values, _),) = runner.run(
-        backbone.network.pixels,
-        lambda pixels: backbone_lib.import_into_graph(backbone, pixels),
-        paths,
-    )
+    features = extract.compute(backbone, Place(str(folder), 'blocks'), photos)
     labels = np.array([photo.label_index for photo in photos], np.int64)
-    return of_arrays(values, labels, photos)
+    return Examples(features, labels, photos, np.arange(len(photos)))
 
 
 @pytest.mark.parametrize('optimizer, rate', [('gradient_descent', 0.01), ('momentum', 0.003)])
-def test_a_tail_is_trained_from_kept_features(network, settings, photo_dir, optimizer, rate):
+def test_a_tail_is_trained_from_kept_features(
+    network, settings, photo_dir, tmp_path, optimizer, rate
+):
     """The last layer and two convolutions learn more than the last layer alone, by the same code.
 
     What comes out is the network as it was, with new values behind the boundary.
@@ -151,7 +150,7 @@ def test_a_tail_is_trained_from_kept_features(network, settings, photo_dir, opti
     losses = {}
     for boundary in (network.boundary, BOUNDARY):
         cut = backbone_lib.cut(network, boundary)
-        examples = examples_of(cut, photo_dir)
+        examples = examples_of(cut, photo_dir, tmp_path / 'features')
         with Model(cut, 3, settings) as model, KeptBatches(examples, settings) as batches:
             history = fit_lib.fit(model, batches, examples, settings)
             result = evaluating.evaluate(model, examples, np.arange(len(examples.labels)))
@@ -185,7 +184,7 @@ def test_a_resumed_tail_ends_as_one_that_was_not_stopped(
         checkpoint_path=str(tmp_path / 'checkpoint'), resume=True, identity={}
     )
     cut = backbone_lib.cut(network, BOUNDARY)
-    examples = examples_of(cut, photo_dir)
+    examples = examples_of(cut, photo_dir, tmp_path / 'features')
     graphs = []
     for steps in ([stop, 25], [25]):
         for count in steps:

@@ -1,10 +1,11 @@
-"""From the bottlenecks of all photos to the examples of a category."""
+"""From the features of all photos to the examples of a category."""
 
 import numpy as np
 import pytest
 
 from scripts.dataset import split
 from scripts.dataset.photos import Photo
+from scripts.features.features import Features
 from scripts.training import retraining
 
 
@@ -19,20 +20,21 @@ def photos_of(counts):
 
 @pytest.mark.parametrize('unreadable', [[], [0], [3, 4, 9], list(range(10, 14)), [17]])
 @pytest.mark.parametrize('distorted', [False, True])
-def test_unreadable_photos_copy_no_bottlenecks(unreadable, distorted):
+def test_unreadable_photos_are_left_out_of_their_category(unreadable, distorted):
     photos = photos_of((10, 4, 4))
     without = 10 if distorted else 0
-    bottlenecks = np.arange(18, dtype=np.float32)[without:, np.newaxis] * np.ones((1, 5), 'f')
+    values = np.arange(18, dtype=np.float32)[without:, np.newaxis] * np.ones((1, 5), 'f')
+    features = Features(values)
     readable = np.array([row not in unreadable for row in range(18)])
     for category in split.CATEGORIES:
-        examples = retraining._of_category(category, photos, bottlenecks, readable)
+        examples = retraining._of_category(category, photos, features, readable)
         rows = [row for row in range(18) if readable[row] and photos[row].category == category]
         assert list(examples.photos) == [photos[row] for row in rows]
         assert examples.labels.tolist() == [photos[row].label_index for row in rows]
         if distorted and category == split.TRAINING:
             assert examples.features is None
             continue
-        assert np.shares_memory(examples.features, bottlenecks)
+        assert examples.features is features
         batch = examples.take(np.arange(len(rows))[::-1])
         assert batch.features[:, 0].tolist() == rows[::-1]
         assert batch.labels.tolist() == examples.labels[::-1].tolist()

@@ -1,0 +1,119 @@
+"""What tells a photo and its text file from another version of them."""
+
+import hashlib
+import os
+
+import numpy as np
+
+from scripts.common import encodings
+from scripts.common.errors import UserError
+from scripts.features import store
+
+MISSING = -1  # As a size.
+
+_DIGEST_BYTES = 16
+_CHUNK_BYTES = 1 << 20
+_KEPT_BITS = (1 << 63) - 1  # Of what a file system may have as an unsigned number.
+
+
+def entries(photos, text_paths, fingerprint):
+    """Returns what is there now, ENTRY `[photos]`, without digests and checksums.
+
+    Args:
+      photos: list of `Photo`.
+      text_paths: the path of each one's text file, or None where there are none.
+      fingerprint: of the backbone, hex.
+
+    Raises:
+      UserError: a text file cannot be looked at.
+    """
+    found = np.zeros(len(photos), store.ENTRY)
+    if not len(photos):
+        return found
+    found['photo'] = _words(b''.join(map(_name_of, photos)), len(photos))
+    found['fingerprint'] = fingerprint_words(fingerprint)
+    _fill(found, store.PHOTO_FIELDS, map(_numbers_of_photo, photos))
+    if text_paths is not None:
+        _fill(found, store.TEXT_FIELDS, map(_numbers_at, text_paths))
+    return found
+
+
+def fingerprint_words(fingerprint):
+    """Returns a fingerprint (hex) as an entry has it."""
+    return _words(bytes.fromhex(fingerprint), 1)[0]
+
+
+def set_text(entry, about):
+    """Notes in an entry what `os.fstat` tells of its text file."""
+    entry['text_bytes'], entry['text_mtime_ns'] = _numbers_of_text(about)
+
+
+def equal(found, recorded, fields):
+    """Returns, for each of two arrays of entries, whether all of these fields are equal."""
+    same = np.ones(len(found), np.bool_)
+    for field in fields:
+        equal_field = found[field] == recorded[field]
+        same &= equal_field if equal_field.ndim == 1 else equal_field.all(axis=1)
+    return same
+
+
+def digest(path, entry):
+    """Returns the digest of a photo's contents as an entry has it.
+
+    It is zeros, as that of no photo, where the photo cannot be read any more, or is another one
+    than when the entry was made.
+    """
+    contents = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    try:
+        with open(path, 'rb', buffering=0) as file:
+            for chunk in iter(lambda: file.read(_CHUNK_BYTES), b''):
+                contents.update(chunk)
+            numbers = _numbers(os.fstat(file.fileno()))
+    except OSError:
+        numbers = None
+    if numbers != tuple(entry[field] for field in store.PHOTO_FIELDS):
+        return np.zeros(2, '<u8')
+    return _words(contents.digest(), 1)[0]
+
+
+def _fill(found, fields, numbers):
+    columns = np.array(list(numbers), np.int64)
+    for index, field in enumerate(fields):
+        found[field] = columns[:, index]
+
+
+def _words(data, count):
+    return np.frombuffer(data, '<u8').reshape(count, -1)
+
+
+def _name_of(photo):
+    name = encodings.as_utf8('%s/%s' % (photo.folder, photo.file_name))
+    encoded = name.encode('utf-8', 'surrogateescape')
+    return hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
+
+
+def _numbers_of_photo(photo):
+    try:
+        return _numbers(os.stat(photo.path))
+    except OSError:  # It is unreadable, which is told where photos are read.
+        return MISSING, 0, 0, 0
+
+
+def _numbers(about):
+    return tuple(
+        number & _KEPT_BITS
+        for number in (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+    )
+
+
+def _numbers_at(path):
+    try:
+        return _numbers_of_text(os.stat(path))
+    except FileNotFoundError:
+        return MISSING, 0
+    except OSError as error:
+        raise UserError('cannot read the bottleneck file %s: %s' % (path, error.strerror))
+
+
+def _numbers_of_text(about):
+    return about.st_size, about.st_mtime_ns & _KEPT_BITS
