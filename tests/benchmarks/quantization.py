@@ -60,8 +60,9 @@ def _quantized(graph_def, mode, bits, calibration=None):
 
 
 def _best(graph_def, paths):
-    scores = labelling.score_many(graph_def, graph_input.read_off(graph_def), _OUTPUT, paths)
-    return np.concatenate([values.argmax(axis=1) for _, values, _ in scores])
+    fed = graph_input.read_off(graph_def)
+    batches = labelling.score_many(labelling.Classifier(graph_def, fed, _OUTPUT), paths)
+    return np.concatenate([batch.values.argmax(axis=1) for batch in batches])
 
 
 def _seconds(versions):

@@ -36,9 +36,8 @@ def quantized(mode, calibration=None):
 
 def scores(graph_def, paths):
     """Returns the scores of photos, float32 `[photos, labels]`."""
-    graph_input = graph_input_lib.read_off(graph_def)
-    many = labelling.score_many(graph_def, graph_input, OUTPUT, paths)
-    return np.concatenate([values for _, values, _ in many])
+    classifier = labelling.Classifier(graph_def, graph_input_lib.read_off(graph_def), OUTPUT)
+    return np.concatenate([batch.values for batch in labelling.score_many(classifier, paths)])
 
 
 @pytest.mark.parametrize('mode', ['round', 'quantize', 'eightbit'])
