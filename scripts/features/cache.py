@@ -93,7 +93,7 @@ class Cache:
         return self._store.row_type.itemsize + text
 
     def load(self):
-        """Looks for kept features; corrupt ones and those of other photos or networks are a warning.
+        """Looks for kept features; corrupt ones, or of other photos or networks, are a warning.
 
         Raises:
           UserError: a file is unreadable.
