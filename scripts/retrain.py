@@ -195,7 +195,7 @@ def main(values, arguments):
         exporting.check_convertible(settings, backbone)
         trained = retraining.run(settings, backbone, dataset)
         exporting.write(settings, trained.graph_def, dataset.labels)
-        failures = _show_mistakes(values, dataset, trained.tested)
+        failures = _write_evaluation(values, dataset, trained.tested)
         failures += exporting.write_others(settings, trained.graph_def, dataset.labels)
     seed = settings.training.random_seed
     if values.random_seed is None:
@@ -214,12 +214,12 @@ def main(values, arguments):
             'See the training in TensorBoard with:\n  tensorboard --logdir %s',
             shlex.quote(settings.training.summaries_dir),
         )
-    summaries.check_whole(settings.training.summaries_dir, event_files)
+    summaries.check_complete(settings.training.summaries_dir, event_files)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
-def _show_mistakes(values, dataset, tested):
+def _write_evaluation(values, dataset, tested):
     """Writes what the test got wrong, for TensorBoard and as a page.
 
     Returns:

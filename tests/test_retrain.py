@@ -509,7 +509,7 @@ def test_a_distorted_run_is_resumed_to_the_byte(bench, in_process, monkeypatch, 
             retrain, *bench.flags(how_many_training_steps=steps, resume=True, **changes)
         )
         assert ended.status == 0
-    assert 'Going on after 3 steps' in ended.out
+    assert 'Resuming after 3 steps' in ended.out
     assert bench.graph_bytes() == whole
 
 

@@ -104,7 +104,7 @@ class KeptBatches:
         return self._examples.take(self._sampler.draw(self._count))
 
     def skip(self, count):
-        """Passes over `count` batches, as where training goes on from a checkpoint."""
+        """Skips `count` batches, as where training resumes from a checkpoint."""
         for _ in range(count):
             self._sampler.draw(self._count)
 
