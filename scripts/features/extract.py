@@ -1,4 +1,4 @@
-"""Running a pretrained network over photos."""
+"""Running a backbone over photos."""
 
 import functools
 import logging
@@ -108,14 +108,14 @@ def _check_numbers(values, photo):
         )
 
 
-def _compute(pretrained, policy, paths, groups):
+def _compute(backbone, policy, paths, groups):
     def build(pixels_tensor):
         # TensorFlow 1.15 computes a batch of a few photos in another way, with other last bits.
         count = tf.shape(pixels_tensor)[0]
         full_tensor = tf.pad(pixels_tensor, [[0, runner.BATCH_SIZE - count]] + [[0, 0]] * 3)
-        return backbone_lib.import_into_graph(pretrained, full_tensor)[:count]
+        return backbone_lib.import_into_graph(backbone, full_tensor)[:count]
 
-    spec = pretrained.network.pixels
+    spec = backbone.network.pixels
     results = runner.run(spec, build, [paths[group] for group in groups], policy)
     for group, (values, readable) in zip(groups, results):
         yield group, values, readable
