@@ -9,7 +9,7 @@ import typing
 import hypothesis
 import pytest
 
-from scripts.common import command
+from scripts.common import command, progress
 from tests import pictures
 
 # How long an example takes is no reason to fail: the machines that tests run on are shared.
@@ -52,6 +52,12 @@ def shared_data():
     if not os.path.isdir(SHARED_DATA):
         pytest.skip('the real data, %s, is not on this machine' % os.path.normpath(SHARED_DATA))
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def no_progress_lines(monkeypatch):
+    """Keeps a slow machine from printing progress among the errors that a test compares."""
+    monkeypatch.setattr(progress, 'SECONDS_BETWEEN_LINES', float('inf'))
 
 
 @pytest.fixture
