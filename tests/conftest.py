@@ -61,8 +61,10 @@ def no_progress_lines(monkeypatch):
 
 
 @pytest.fixture
-def in_process(capsys):
+def in_process(capsys, monkeypatch):
     """Runs a command module in this process: `in_process(module, '--flag=value', ...)`."""
+    # However slow the machine is, only warnings and errors stand on the standard error.
+    monkeypatch.setattr(progress, 'SECONDS_BETWEEN_LINES', float('inf'))
 
     def run(module, *arguments):
         capsys.readouterr()

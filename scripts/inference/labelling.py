@@ -35,7 +35,7 @@ class Classifier(typing.NamedTuple):
 
 
 class Scores(typing.NamedTuple):
-    """values: float32 `[labels]`. seconds: from the photo's file to its scores, without loading."""
+    """values: float32 `[labels]`. seconds: reading, decoding and the network."""
 
     values: np.ndarray
     seconds: float

@@ -3,8 +3,9 @@
   python -m tests.benchmarks.quantization GRAPH [GRAPH ...]
 
 Each GRAPH is a float graph that was retrained on the photos of ../shared/data. "Agree" is the
-share of all photos that get the float graph's best label, accuracy is on the classic test photos,
-time is the median of runs on one photo, the graphs taking turns, as a ratio to the float graph's.
+fraction of all photos whose predicted label is that of the float graph, accuracy is on the classic
+test photos, time is the median of runs on one photo, the graphs taking turns, as a ratio to the
+float graph's.
 """
 
 import gzip

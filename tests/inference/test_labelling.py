@@ -47,7 +47,7 @@ def test_the_output_is_found(outputs, given, expected):
         ),
     ],
 )
-def test_a_missing_output_is_told_with_those_that_fit(outputs, given, words):
+def test_a_missing_output_is_reported_with_those_that_fit(outputs, given, words):
     with pytest.raises(UserError, match=words):
         labelling.output_of(graph_def(*outputs), given)
 
@@ -68,7 +68,7 @@ def test_many_photos_get_the_scores_that_they_get_alone(photo_dir):
         np.testing.assert_allclose(scores, alone, atol=1e-5)
 
 
-def test_a_graph_that_does_not_run_on_many_is_told(photo_dir):
+def test_a_graph_that_does_not_run_on_many_is_reported(photo_dir):
     graph = tf.Graph()
     with graph.as_default():
         images = tf.placeholder(tf.float32, [1, 20, 30, 3], name='input')

@@ -115,4 +115,4 @@ def test_the_photos_that_ranges_are_from_are_counted(tmp_path, monkeypatch):
     how = settings.Quantization('eightbit', 8, ['out'])
     graph_input = graph_input_lib.read_off(graph_def)
     modes.quantize(graph_def, how, modes.Calibration(paths, graph_input))
-    assert 'from 3 photos' in said[0] and os.path.exists(paths[3])
+    assert 'calibrated on 3 photos' in said[0] and os.path.exists(paths[3])
