@@ -54,6 +54,12 @@ def shared_data():
     return SHARED_DATA
 
 
+@pytest.fixture(autouse=True)
+def no_progress_lines(monkeypatch):
+    """Keeps a slow machine from printing progress among the errors that a test compares."""
+    monkeypatch.setattr(progress, 'SECONDS_BETWEEN_LINES', float('inf'))
+
+
 @pytest.fixture
 def in_process(capsys, monkeypatch):
     """Runs a command module in this process: `in_process(module, '--flag=value', ...)`."""

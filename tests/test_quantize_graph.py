@@ -78,7 +78,7 @@ def test_calibration_images_make_ranges_constant(in_process, paths, photo_dir):
         quantize_graph, *flags(paths, '--mode=eightbit', '--calibration_images=' + photo_dir)
     )
     assert ended.status == 0, ended.err
-    assert 'from 72 photos' in ended.out
+    assert 'calibrated on 72 photos' in ended.out
     ops = small_graphs.ops(graph_files.read(paths[1]))
     assert not ops & {'Min', 'Max', 'RequantizationRange'}
 
