@@ -37,7 +37,7 @@ _RUN_ELSEWHERE = (
     'python -m scripts.sample.train_network',
 )
 
-# What stands in for commands that reach out of this machine or do not end by themselves. `docker
+# Stand-ins for commands that use the network or do not end by themselves. `docker
 # run` runs its command here, and `sudo` nothing.
 _COMMANDS = {
     'curl': 'exec cat "$STAND_INS/flower_photos.tgz"',
