@@ -1,4 +1,4 @@
-"""Measures every mode of quantize_graph, and prints a table for the README.
+"""Measures every mode of quantize_graph, and prints the table of docs/quantization.md.
 
   python -m tests.benchmarks.quantization GRAPH [GRAPH ...]
 

@@ -54,7 +54,7 @@ def float_labels(graph_def, photos):
     return best(graph_def, photos)
 
 
-# A few points below what the table in the README says of all photos: these are a fifth of them.
+# A few points below the table in docs/quantization.md, which is of all photos: these are a fifth.
 @pytest.mark.parametrize(
     'mode, agree, fraction',
     [
