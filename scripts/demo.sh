@@ -9,7 +9,7 @@ make_venv "$venv" "$python" requirements.txt || exit 1
 
 photo=tf_files/sample_held_out/tulip_1.jpg
 
-# What a person would type; shown before it runs.
+# Runs a command as a user would type it, and shows it first.
 show_and_run() {
     echo
     echo "\$ $(echo "$*" | sed 's/ --/ \\\n    --/g')"

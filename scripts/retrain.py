@@ -58,8 +58,8 @@ def _define_network(define):
     define.string(
         'architecture',
         'inception_v3',
-        'The pretrained network: inception_v3; mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, '
-        'with _quantized after it for the 8-bit one; or sample, which needs no download.',
+        'The pretrained network: %s. _quantized is 8-bit; sample needs no download.'
+        % registry.FORM,
     )
     define.string('model_dir', '/tmp/imagenet', 'The folder of pretrained networks.')
     define.string('bottleneck_dir', '/tmp/bottleneck', 'The folder of bottlenecks.')

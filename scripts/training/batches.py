@@ -110,7 +110,7 @@ class KeptBatches:
 
 
 class DistortedBatches:
-    """Batches of photos that are distorted anew each time; used as a context manager.
+    """Batches of photos, distorted differently each time; used as a context manager.
 
     Args:
       backbone: the `Backbone` that computes their features.

@@ -22,7 +22,7 @@ _OF_FILE_MANAGERS = frozenset(['.DS_Store', 'Thumbs.db', 'desktop.ini'])
 def check_dir(summaries_dir):
     """Raises UserError unless `summaries_dir` may be emptied: it holds nothing but summaries.
 
-    Hidden files count, for one of them may be all that a person has of something, and links do.
+    Hidden files and links count: one of them may be the only copy of something.
     """
     if os.path.lexists(summaries_dir) and not os.path.isdir(summaries_dir):
         raise UserError('--summaries_dir=%s is a file, expected a folder' % summaries_dir)
@@ -71,7 +71,7 @@ def held(summaries_dir):
     try:
         yield event_files(summaries_dir)
     finally:
-        with contextlib.suppress(OSError):  # A person may have removed it.
+        with contextlib.suppress(OSError):  # The user may have removed it.
             appending.discard(lock)
         lock.close()
         if is_new:
@@ -138,7 +138,7 @@ def count_records(path):
       The number, and whether the file ends with the last of them.
 
     Raises:
-      UserError: it cannot be read.
+      UserError: it is unreadable.
     """
     try:
         size, place, count = os.path.getsize(path), 0, 0

@@ -16,8 +16,6 @@ from scripts.images.runner import BATCH_SIZE
 from scripts.networks import backbone as backbone_lib
 
 NAME = 'mobilenet_0.25_128'
-
-
 EVERYTHING = np.arange(72)
 
 
