@@ -16,7 +16,7 @@ def decode(contents_tensor, exif_rotation=IGNORE):
 
     Args:
       contents_tensor: scalar string.
-      exif_rotation: APPLY: a JPEG is turned as its EXIF asks. IGNORE: it is used as stored, like
+      exif_rotation: APPLY: a JPEG is turned as its EXIF asks. IGNORE: it is used as stored, as
         in the classic script. The eXIf chunk that a PNG may have is never looked at.
 
     Returns:
