@@ -278,7 +278,7 @@ def test_the_graph_is_fed_as_it_says(inside, in_process, mean):
         file.write('height\nwidth\nvalue\n')
     _, err = scores('--graph=plain.pb', '--labels=three.txt')
     (warning,) = err.splitlines()
-    assert 'is fed at photos, and does not say how: a mean of 127.5' in warning
+    assert 'is fed at photos, and does not say how: assuming mean 127.5' in warning
     _, err = scores('--graph=plain.pb', '--labels=three.txt', '--input_mean=0', '--input_std=1')
     assert err == ''
 

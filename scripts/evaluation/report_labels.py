@@ -55,7 +55,7 @@ def top_confusions(evaluation):
         )
         for each in found
     ]
-    heads = ['True label', 'Predicted label', 'Photos', 'Fraction of true label']
+    heads = ['True label', 'Predicted label', 'Photos', 'Fraction']
     return markup.table('Top confusions', 'confusions', heads, rows)
 
 

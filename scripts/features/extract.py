@@ -30,11 +30,11 @@ def compute(backbone, place, photos, policy=bad_images.SKIP):
       policy: of `bad_images`.
 
     Returns:
-      `Features`, with those photos not readable that cannot be read.
+      `Features`; those of unreadable photos are marked.
 
     Raises:
-      UserError: a photo cannot be read, and the policy is to stop; the network gives what is no
-        number; the disk is too small; or a file cannot be read or written.
+      UserError: a photo is unreadable, and the policy is to stop; the network gives values that
+        are not numbers; the disk is too small; or a file cannot be read or written.
     """
     cache = Cache(backbone, place, photos)
     cache.load()

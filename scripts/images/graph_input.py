@@ -65,8 +65,8 @@ def warn_of_guess(graph_input):
     """Warns where the mean and std of a graph without a description are a guess."""
     if graph_input.name not in _INPUTS:
         _LOG.warning(
-            'the graph is fed at %s, and does not say how: a mean of %g and a std of %g are taken, '
-            "MobileNet's; give --input_mean and --input_std where they are others",
+            'the graph is fed at %s, and does not say how: assuming mean %g and std %g, those of '
+            'MobileNet; set --input_mean and --input_std where they differ',
             graph_input.name,
             graph_input.pixels.mean,
             graph_input.pixels.std,

@@ -12,12 +12,12 @@ _PNG_SIZE, _BMP_BITS = 16, 28
 
 
 def decode(contents_tensor, exif_rotation=IGNORE):
-    """Decodes an encoded photo: JPEG, PNG, GIF (the first frame) or BMP, whatever its name ends in.
+    """Decodes an encoded photo: JPEG, PNG, GIF (the first frame) or BMP, whatever its extension.
 
     Args:
       contents_tensor: scalar string.
-      exif_rotation: APPLY: a JPEG is turned as its EXIF asks. IGNORE: it is taken as it is stored,
-        as the classic script does. The eXIf chunk that a PNG may have is never looked at.
+      exif_rotation: APPLY: a JPEG is turned as its EXIF asks. IGNORE: it is used as stored, as
+        in the classic script. The eXIf chunk that a PNG may have is never looked at.
 
     Returns:
       uint8 tensor `[height, width, 3]`, RGB.

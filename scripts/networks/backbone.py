@@ -22,8 +22,8 @@ class Backbone(typing.NamedTuple):
     """The frozen part of a network: from the fed node to a boundary.
 
     network: its row of the registry, which holds the preprocessing.
-    graph_def: the whole network from its fed node, a placeholder; what stands behind the boundary
-      is not a part of the backbone.
+    graph_def: the network from its fed node, a placeholder; nodes behind the boundary are not part
+      of the backbone.
     sha256: of the file that it came from, in hex.
     boundary: the node whose output, float32 `[batch] + shape`, is the features.
     shape: tuple of int, of the features of one photo.
@@ -83,7 +83,7 @@ def cut(backbone, boundary):
       boundary: the name of the node.
 
     Raises:
-      UserError: there is no such node, or the shape of what it gives is not known.
+      UserError: there is no such node, or the shape of its output is unknown.
     """
     node = search.require_node(backbone.graph_def, boundary, [backbone.boundary])
     with tf.Graph().as_default():
@@ -97,11 +97,11 @@ def cut(backbone, boundary):
 
 
 def import_network(backbone, replaced):
-    """Adds the whole network of a backbone to the current graph, for batches of any size.
+    """Adds the network of a backbone to the current graph, for batches of any size.
 
     Args:
       backbone: a `Backbone`.
-      replaced: a dict from the names of nodes to the tensors that take the place of their outputs.
+      replaced: a dict from the names of nodes to the tensors that replace their outputs.
 
     Returns:
       The bottleneck tensor, float32 `[batch, length]`.
@@ -115,7 +115,7 @@ def import_network(backbone, replaced):
 
 
 def import_into_graph(backbone, pixels_tensor=None):
-    """Adds a backbone, and what stands behind it in its network, to the current graph.
+    """Adds a backbone, and the nodes behind it in its network, to the current graph.
 
     Args:
       backbone: a `Backbone`.
@@ -134,7 +134,7 @@ def import_into_graph(backbone, pixels_tensor=None):
 
 
 def _import(backbone, name, replaced):
-    """Adds the network; returns the tensor that the node `name` gives, or that takes its place."""
+    """Adds the network; returns the output of the node `name`, or the tensor that replaces it."""
     graph_def = rewrite.allow_any_batch(backbone.graph_def, backbone.network.input_name)
     input_map = {node + ':0': tensor for node, tensor in replaced.items()}
     (tensor,) = import_graph(graph_def, [name + ':0'], input_map)
@@ -142,7 +142,7 @@ def _import(backbone, name, replaced):
 
 
 def _of_shape(network, tensor, shape):
-    """Returns a tensor whose shape is made known; raises UserError where it has another one."""
+    """Sets the shape of a tensor and returns it; raises UserError where it has another one."""
     try:
         tensor.set_shape((None,) + shape)
     except ValueError:
@@ -154,7 +154,7 @@ def _of_shape(network, tensor, shape):
 
 
 def _obtain(network, model_dir):
-    """Returns the path of a network's graph that is embedded, or that its archive has given."""
+    """Returns the path of a network's graph: embedded, or unpacked from its archive."""
     if network.archive is None:
         return os.path.join(registry.EMBEDDED_MODEL_DIR, network.graph_file)
     output_checks.check_folder_writable(model_dir)
@@ -163,7 +163,7 @@ def _obtain(network, model_dir):
         try:
             archive.check(archive_path, network.sha256)
         except archive.DownloadError as error:
-            _LOG.warning('%s is damaged and is fetched again: %s', archive_path, error)
+            _LOG.warning('%s is corrupt; downloading it again: %s', archive_path, error)
             _download(network, archive_path)
     else:
         _download(network, archive_path)
@@ -172,7 +172,7 @@ def _obtain(network, model_dir):
     if not os.path.exists(path):
         raise UserError(
             '%s holds no %s: it is not the archive of %s; delete it, and the next run '
-            'gets it anew' % (archive_path, network.graph_file, network.name)
+            'downloads it again' % (archive_path, network.graph_file, network.name)
         )
     return path
 

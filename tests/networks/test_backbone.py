@@ -112,12 +112,12 @@ def test_an_archive_put_there_by_hand_is_unpacked(tmp_path):
     assert asked == []
 
 
-def test_a_damaged_archive_is_fetched_again(tmp_path, warnings_of):
+def test_a_corrupt_archive_is_downloaded_again(tmp_path, warnings_of):
     (tmp_path / 'mobilenet_v1_0.50_160_frozen.tgz').write_bytes(ARCHIVE[:-500])
     with serving([whole(ARCHIVE)]) as asked:
         warned = warnings_of(lambda: pretrained.load(NETWORK, str(tmp_path)))
     assert len(asked) == 1
-    assert 'is damaged and is fetched again' in warned[0]
+    assert 'is corrupt; downloading it again' in warned[0]
 
 
 @pytest.mark.parametrize(
