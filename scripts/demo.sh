@@ -9,7 +9,7 @@ make_venv "$venv" "$python" requirements.txt || exit 1
 
 photo=tf_files/sample_held_out/tulip_1.jpg
 
-# What a person would type; shown before it runs.
+# Runs a command as a user would type it, and shows it first.
 show_and_run() {
     echo
     echo "\$ $(echo "$*" | sed 's/ --/ \\\n    --/g')"
@@ -21,14 +21,16 @@ show_and_run python -m scripts.sample.draw_flowers --output_dir=tf_files/sample_
 show_and_run python -m scripts.retrain --image_dir=tf_files/sample_photos --architecture=sample \
     --bottleneck_dir=tf_files/sample_bottlenecks --summaries_dir=tf_files/sample_summaries \
     --output_graph=tf_files/sample_graph.pb --output_labels=tf_files/sample_labels.txt \
+    --report=tf_files/sample_report.html \
     --how_many_training_steps=500 --eval_step_interval=100 --random_seed=1
 show_and_run python -m scripts.label_image --graph=tf_files/sample_graph.pb \
     --labels=tf_files/sample_labels.txt --image=$photo
 
 cat <<END
 
-Done: that was the label of $photo, which training has not seen.
-  photos        tf_files/sample_photos, drawn; more to label in tf_files/sample_held_out
+Done. These are the labels of $photo, which training has not seen.
+  photos        tf_files/sample_photos; more to label in tf_files/sample_held_out
+  report        tf_files/sample_report.html: open it in a browser
   graph         tf_files/sample_graph.pb
   labels        tf_files/sample_labels.txt
   bottlenecks   tf_files/sample_bottlenecks
@@ -38,6 +40,6 @@ Next, from this folder:
   . $venv/bin/activate
   tensorboard --logdir tf_files/sample_summaries      then open http://localhost:6006
   python -m scripts.retrain --help
-Your own photos go into one sub-folder for each class; give the folder above them as --image_dir,
-and --architecture=mobilenet_0.50_224 for a network that knows the real world.
+For your own photos: one sub-folder per class, the folder above them as --image_dir, and
+--architecture=mobilenet_0.50_224, which was trained on real photos.
 END

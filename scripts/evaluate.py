@@ -107,14 +107,9 @@ def main(values, arguments):
         + [('the photo', photo.path) for photo in dataset.photos],
     )
     counted = selection.count(dataset, values.category, photos)
-    rotations = {graph.graph_input.pixels.exif_rotation for graph in graphs}
+    rotations = {graph.classifier.graph_input.pixels.exif_rotation for graph in graphs}
     exif.report_rotated([photo.path for photo in photos], IGNORE if IGNORE in rotations else APPLY)
-    evaluations = [
-        evaluating.evaluate(
-            graph.graph_def, graph.graph_input, graph.output_name, graph.labels, photos
-        )
-        for graph in graphs
-    ]
+    evaluations = [evaluating.evaluate(each.classifier, each.labels, photos) for each in graphs]
     if len(graphs) > 1:
         print('\n'.join(text.comparison(_compared(graphs, evaluations)) + ['', counted]))
         return
@@ -130,7 +125,7 @@ def _compared(graphs, evaluations):
             graph.path,
             evaluation,
             len(graph.data),
-            evaluating.milliseconds_a_photo(graph.graph_def, graph.graph_input, graph.output_name),
+            evaluating.milliseconds_a_photo(graph.classifier),
         )
         for graph, evaluation in zip(graphs, evaluations)
     ]

@@ -44,7 +44,7 @@ def main(values, arguments):
     graph_def = graph_files.parse(graph_data, values.graph, allow_tensorrt_engines=True)
     before = summaries.event_files(values.logdir)
     tensorboard.write_graph(graph_def, values.logdir)
-    summaries.check_whole(values.logdir, before)
+    summaries.check_complete(values.logdir, before)
     _LOG.info('See the graph with:\n  tensorboard --logdir %s', shlex.quote(values.logdir))
 
 

@@ -81,8 +81,8 @@ def _label_one(values, graph, path):
     """Prints the labels of one photo the classic way."""
     from scripts.inference import labelling
 
-    exif.report_rotated([path], graph.graph_input.pixels.exif_rotation)
-    scores = labelling.score(graph.graph_def, graph.graph_input, graph.output_name, path)
+    exif.report_rotated([path], graph.classifier.graph_input.pixels.exif_rotation)
+    scores = labelling.score(graph.classifier, path)
     _check_label_count(graph, scores.values)
     print('\nEvaluation time (1-image): %.3fs\n' % scores.seconds)
     best = label_output.best_labels(scores.values, graph.labels, values.top_k)
@@ -93,17 +93,15 @@ def _label_many(values, graph, paths):
     """Writes the labels of photos in the format and to the place that the flags say."""
     from scripts.inference import labelling
 
-    exif.report_rotated(paths, graph.graph_input.pixels.exif_rotation)
+    exif.report_rotated(paths, graph.classifier.graph_input.pixels.exif_rotation)
     photos = []
     with Progress('Labelling', len(paths), 'photos') as progress:
-        for group, scores, readable in labelling.score_many(
-            graph.graph_def, graph.graph_input, graph.output_name, paths
-        ):
-            _check_label_count(graph, scores[0])
-            for path, row, good in zip(paths[group], scores, readable):
+        for batch in labelling.score_many(graph.classifier, paths):
+            _check_label_count(graph, batch.values[0])
+            for path, row, good in zip(paths[batch.photos], batch.values, batch.readable):
                 best = label_output.best_labels(row, graph.labels, values.top_k) if good else None
                 photos.append(label_output.Labelled(path, best))
-            progress.advance(len(scores))
+            progress.advance(len(batch.values))
     text = label_output.render(photos, values.output_format)
     if values.output:
         files.write(values.output, text.encode('utf-8', 'surrogateescape'))

@@ -58,8 +58,8 @@ def _define_network(define):
     define.string(
         'architecture',
         'inception_v3',
-        'The pretrained network: inception_v3; mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, '
-        'with _quantized after it for the 8-bit one; or sample, which needs no download.',
+        'The pretrained network: %s. _quantized is 8-bit; sample needs no download.'
+        % registry.FORM,
     )
     define.string('model_dir', '/tmp/imagenet', 'The folder of pretrained networks.')
     define.string('bottleneck_dir', '/tmp/bottleneck', 'The folder of bottlenecks.')
@@ -195,7 +195,7 @@ def main(values, arguments):
         exporting.check_convertible(settings, backbone)
         trained = retraining.run(settings, backbone, dataset)
         exporting.write(settings, trained.graph_def, dataset.labels)
-        failures = _show_mistakes(values, dataset, trained.tested)
+        failures = _write_evaluation(values, dataset, trained.tested)
         failures += exporting.write_others(settings, trained.graph_def, dataset.labels)
     seed = settings.training.random_seed
     if values.random_seed is None:
@@ -214,12 +214,12 @@ def main(values, arguments):
             'See the training in TensorBoard with:\n  tensorboard --logdir %s',
             shlex.quote(settings.training.summaries_dir),
         )
-    summaries.check_whole(settings.training.summaries_dir, event_files)
+    summaries.check_complete(settings.training.summaries_dir, event_files)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
-def _show_mistakes(values, dataset, tested):
+def _write_evaluation(values, dataset, tested):
     """Writes what the test got wrong, for TensorBoard and as a page.
 
     Returns:

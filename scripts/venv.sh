@@ -44,7 +44,7 @@ find_environment() {
 take_environment() {
     for environment in $ENVIRONMENTS; do
         find_environment "$environment" || continue
-        echo "Taking $("$python" --version 2>&1) with $tensorflow, in $venv."
+        echo "Using $("$python" --version 2>&1) with $tensorflow, in $venv."
         return
     done
     no_python

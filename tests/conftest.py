@@ -9,7 +9,7 @@ import typing
 import hypothesis
 import pytest
 
-from scripts.common import command
+from scripts.common import command, progress
 from tests import pictures
 
 # How long an example takes is no reason to fail: the machines that tests run on are shared.
@@ -54,9 +54,17 @@ def shared_data():
     return SHARED_DATA
 
 
+@pytest.fixture(autouse=True)
+def no_progress_lines(monkeypatch):
+    """Keeps a slow machine from printing progress among the errors that a test compares."""
+    monkeypatch.setattr(progress, 'SECONDS_BETWEEN_LINES', float('inf'))
+
+
 @pytest.fixture
-def in_process(capsys):
+def in_process(capsys, monkeypatch):
     """Runs a command module in this process: `in_process(module, '--flag=value', ...)`."""
+    # However slow the machine is, only warnings and errors stand on the standard error.
+    monkeypatch.setattr(progress, 'SECONDS_BETWEEN_LINES', float('inf'))
 
     def run(module, *arguments):
         capsys.readouterr()

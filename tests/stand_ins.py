@@ -19,6 +19,9 @@ DESCRIPTION = description.Description(
 )
 
 
+_BOTTLENECK = 'MobilenetV1/Predictions/Reshape'
+
+
 def mobilenet(size=128, length=1001):
     """Returns a GraphDef like a real MobileNet's: `input` takes one image, a batch goes through.
 
@@ -32,7 +35,7 @@ def mobilenet(size=128, length=1001):
         weights = tf.constant(random.randn(4, 4, 3, length).astype(np.float32))
         logits = tf.nn.conv2d(pool, weights, 1, 'VALID', name='MobilenetV1/Logits/convolution')
         squeezed = tf.squeeze(logits, [1, 2], name='MobilenetV1/Logits/SpatialSqueeze')
-        reshaped = tf.reshape(squeezed, [-1, length], name='MobilenetV1/Predictions/Reshape')
+        reshaped = tf.reshape(squeezed, [-1, length], name=_BOTTLENECK)
         tf.nn.softmax(reshaped, name='MobilenetV1/Predictions/Softmax')
     graph_def = graph.as_graph_def()
     for node in graph_def.node:
@@ -100,7 +103,17 @@ def of(network):
     """Returns a GraphDef that stands in for a `registry.Network`."""
     if network.input_name == 'Mul':
         return inception()
-    return mobilenet(network.pixels.height, network.bottleneck_length)
+    graph_def = mobilenet(network.pixels.height, network.bottleneck_length)
+    return _renamed(graph_def, {'input': network.input_name, _BOTTLENECK: network.bottleneck_name})
+
+
+def _renamed(graph_def, names):
+    """Returns a GraphDef whose nodes have new names where a dict says so; it is changed."""
+    for node in graph_def.node:
+        node.name = names.get(node.name, node.name)
+        for number, each in enumerate(node.input):
+            node.input[number] = names.get(each, each)
+    return graph_def
 
 
 def install(name, model_dir):

@@ -230,7 +230,7 @@ def test_labels_that_contradict_the_graph_are_one_warning(inside, in_process):
     ended = in_process(label_image, '--graph=out_graph.pb', '--labels=others.txt', PHOTO)
     assert 'cat' in labels_of(ended)  # The flag wins.
     (warning,) = ended.err.splitlines()
-    assert 'others.txt are not those that out_graph.pb says' in warning
+    assert 'others.txt are not those that out_graph.pb was trained with' in warning
     shutil.copy('others.txt', 'out_labels.txt')
     ended = in_process(label_image, '--graph=out_graph.pb', PHOTO)
     assert sorted(labels_of(ended)) == sorted(pictures.LABELS)
@@ -371,7 +371,7 @@ def test_graphs_that_were_split_apart_are_compared_with_a_warning(inside, in_pro
     description.attach(graph_def, 'final_result', value._replace(labels=('a', 'b', 'c')))
     graph_files.write(graph_def, 'renamed.pb')
     line = one_error(evaluate, 'out_graph.pb', 'renamed.pb')
-    assert 'the labels of out_graph.pb and renamed.pb are not the same' in line
+    assert 'the labels of out_graph.pb and renamed.pb differ (' in line
 
 
 def test_the_classic_folder_is_taken_where_nothing_says_another(inside, in_process):

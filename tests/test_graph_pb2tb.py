@@ -65,5 +65,5 @@ def test_a_graph_that_a_limit_cuts_is_told(in_subprocess, tmp_path, graph):
     logdir = str(tmp_path / 'logs')
     ended = in_subprocess('scripts.graph_pb2tb', logdir, graph, preexec_fn=limit)
     assert ended.status == 1
-    assert ended.err.startswith('graph_pb2tb: error: the summaries in %s are cut' % logdir)
+    assert ended.err.startswith('graph_pb2tb: error: the summaries in %s are truncated' % logdir)
     assert ended.err.count('\n') == 1

@@ -83,7 +83,7 @@ def test_names_are_the_same_without_a_locale(tmp_path, in_subprocess):
         ended = in_subprocess('scripts.retrain', *training, env=dict(os.environ, **environment))
         assert ended.status == 0 and not ended.err, ended.err
         graphs.append(bench.graph_bytes())
-    assert 'Going on after 40 steps' in ended.out and '60 of 60 bottlenecks found' in ended.out
+    assert 'Resuming after 40 steps' in ended.out and '60 of 60 bottlenecks found' in ended.out
     assert graphs[0] == graphs[1]
 
     outputs = [str(tmp_path / each) for each in ('report.html', 'table.csv', 'list.json')]

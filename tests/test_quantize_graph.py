@@ -78,7 +78,7 @@ def test_calibration_images_make_ranges_constant(in_process, paths, photo_dir):
         quantize_graph, *flags(paths, '--mode=eightbit', '--calibration_images=' + photo_dir)
     )
     assert ended.status == 0, ended.err
-    assert 'from 72 photos' in ended.out
+    assert 'calibrated on 72 photos' in ended.out
     ops = small_graphs.ops(graph_files.read(paths[1]))
     assert not ops & {'Min', 'Max', 'RequantizationRange'}
 
@@ -184,7 +184,7 @@ def test_tflite_convert_takes_the_weight_modes_only(in_process, paths, tmp_path,
     lite = str(tmp_path / 'graph.tflite')
     converted = tools.tflite_convert(paths[1], lite, OUTPUT)
     if not mode.startswith('weights'):
-        # TensorFlow Lite has neither the 8-bit kernels nor ranges that are taken as a graph runs.
+        # TensorFlow Lite has neither the 8-bit kernels nor dynamic ranges.
         assert converted.returncode != 0
         return
     assert converted.returncode == 0, converted.stderr

@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+from scripts.graphs import graph_files
+from scripts.networks import registry
 from tests import pictures, stand_ins
 from tests.conftest import REPOSITORY
 
@@ -20,6 +22,11 @@ DOCUMENTS = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'] + so
     os.path.relpath(path, REPOSITORY)
     for folder in ('docs', 'docker')
     for path in glob.glob(os.path.join(REPOSITORY, folder, '*.md'))
+)
+
+# The network that docs/architecture.md adds.
+ADDED = registry.find('mobilenet_1.0_224')._replace(
+    graph_file='efficientnet_lite0.pb', bottleneck_name='feature', bottleneck_length=1280
 )
 
 # What .ci/run does itself; what downloads all packages; a measurement, of a minute and a half.
@@ -30,7 +37,7 @@ _RUN_ELSEWHERE = (
     'python -m scripts.sample.train_network',
 )
 
-# What stands in for commands that reach out of this machine or do not end by themselves. `docker
+# Stand-ins for commands that use the network or do not end by themselves. `docker
 # run` runs its command here, and `sudo` nothing.
 _COMMANDS = {
     'curl': 'exec cat "$STAND_INS/flower_photos.tgz"',
@@ -56,10 +63,14 @@ def read(name):
         return file.read()
 
 
+def all_blocks(name):
+    """Returns the code blocks of a page, in order: pairs of a language and a text."""
+    return re.findall(r'^```(\w*)\n(.*?)^```', read(name), re.MULTILINE | re.DOTALL)
+
+
 def blocks(name, language):
     """Returns the code blocks of a page in a language, in order."""
-    found = re.findall(r'^```(\w*)\n(.*?)^```', read(name), re.MULTILINE | re.DOTALL)
-    return [text for each, text in found if each == language]
+    return [text for each, text in all_blocks(name) if each == language]
 
 
 def run(code, folder, **changes):
@@ -109,7 +120,9 @@ def reader(tmp_path_factory):
     os.symlink(os.path.join('..', 'my_photos'), os.path.join(folder, 'tf_files', 'my_photos'))
     for number, path in enumerate(['photo.jpg', os.path.join('tf_files', 'photo.jpg')]):
         pictures.draw(os.path.join(folder, path), pictures.COLOURS['Red'], number)
-    stand_ins.install('mobilenet_0.50_224', os.path.join(folder, 'tf_files', 'models'))
+    models = os.path.join(folder, 'tf_files', 'models')
+    stand_ins.install('mobilenet_0.50_224', models)
+    graph_files.write(stand_ins.of(ADDED), os.path.join(models, ADDED.graph_file))
     for command in ('sample.draw_flowers', 'retrain'):
         tutorial = blocks(os.path.join('docs', 'tutorial.md'), 'sh')
         first = next(block for block in tutorial if 'scripts.' + command in block)
@@ -118,8 +131,14 @@ def reader(tmp_path_factory):
 
 
 def runnable(name):
-    """Returns the shell blocks of a page that run here."""
-    return [block for block in blocks(name, 'sh') if not block.startswith(_RUN_ELSEWHERE)]
+    """Returns the shell blocks of a page that run here, and its patches as such blocks."""
+    found = []
+    for language, block in all_blocks(name):
+        if language == 'diff':
+            found.append("git apply - <<'END_OF_PATCH'\n%sEND_OF_PATCH\n" % block)
+        elif language == 'sh' and not block.startswith(_RUN_ELSEWHERE):
+            found.append(block)
+    return found
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_from_photos_to_labels(bench, in_subprocess):
     for line in (
         r'\d+-\d+-\d+ \d+:\d+:[\d.]+: Step 0: Train accuracy = \d+\.\d%',
         r'Step 10: Cross entropy = \d+\.\d{6}\n',
-        r'Step 39: Validation accuracy = \d+\.\d% \(N=\d\d\)\n',  # All of them: there are few.
+        r'Step 39: Validation accuracy = \d+\.\d% \(N=\d+\)\n',  # All of them: there are few.
         r'\nFinal test accuracy = 100\.0% \(N=\d+\)\n',
     ):
         assert re.search(line, ended.out), line
@@ -509,7 +509,7 @@ def test_a_distorted_run_is_resumed_to_the_byte(bench, in_process, monkeypatch, 
             retrain, *bench.flags(how_many_training_steps=steps, resume=True, **changes)
         )
         assert ended.status == 0
-    assert 'Going on after 3 steps' in ended.out
+    assert 'Resuming after 3 steps' in ended.out
     assert bench.graph_bytes() == whole
 
 

@@ -18,6 +18,7 @@ from scripts.dataset.split import Split
 from scripts.evaluation import evaluating, selection, tensorboard
 from scripts.graphs import graph_files
 from scripts.images import graph_input as graph_input_lib
+from scripts.inference import labelling
 from tests import pictures, stand_ins
 from tests.evaluation import graphs
 
@@ -43,9 +44,10 @@ def summaries(tmp_path, photo_dir, in_process):
     assert ended.status == 0, ended.err
     graph_def = graph_files.read(graphs.by_colour(str(tmp_path / 'graph.pb'), bias=(0, 0, 4.5)))
     photos = selection.photos_of(photos_lib.load(photo_dir, Split()), 'all', pictures.LABELS)
-    evaluation = evaluating.evaluate(
-        graph_def, graph_input_lib.read_off(graph_def), 'final_result', pictures.LABELS, photos
+    classifier = labelling.Classifier(
+        graph_def, graph_input_lib.read_off(graph_def), 'final_result'
     )
+    evaluation = evaluating.evaluate(classifier, pictures.LABELS, photos)
     tensorboard.write(evaluation, os.path.join(folder, 'pictures'), 19)
     return folder
 

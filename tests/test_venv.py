@@ -54,9 +54,9 @@ def shell(tmp_path):
 @pytest.mark.parametrize(
     'versions, said',
     [
-        (['3.6', '3.7', '3.13'], 'Taking Python 3.7.1 with TensorFlow 1.15, in .venv.\n'),
-        (['3.12', '3.6'], 'Taking Python 3.6.1 with TensorFlow 1.15, in .venv-py3.6.\n'),
-        (['3.9', '3.12', '3.5'], 'Taking Python 3.12.1 with TensorFlow 2, in .venv-tf2.\n'),
+        (['3.6', '3.7', '3.13'], 'Using Python 3.7.1 with TensorFlow 1.15, in .venv.\n'),
+        (['3.12', '3.6'], 'Using Python 3.6.1 with TensorFlow 1.15, in .venv-py3.6.\n'),
+        (['3.9', '3.12', '3.5'], 'Using Python 3.12.1 with TensorFlow 2, in .venv-tf2.\n'),
     ],
 )
 def test_old_pythons_go_first_and_then_the_newest(shell, versions, said):

@@ -1,4 +1,4 @@
-"""TensorFlow's own tools, as a person runs them."""
+"""TensorFlow's own tools, as a user runs them."""
 
 import os
 import subprocess

@@ -20,7 +20,7 @@ def read(path, what):
     """Returns the bytes of the file at `path`, which a message calls `what` ('graph', 'image').
 
     Raises:
-      UserError: there is no such file, or it cannot be read.
+      UserError: there is no such file, or it is unreadable.
     """
     try:
         with open(path, 'rb') as file:

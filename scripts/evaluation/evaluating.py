@@ -11,7 +11,6 @@ from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.dataset.photos import Photo
 from scripts.evaluation import metrics
-from scripts.graphs import rewrite
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images.settings import IGNORE
@@ -55,13 +54,11 @@ class Evaluation(typing.NamedTuple):
         return metrics.confusion_of(self.truth, self.predicted, len(self.labels))
 
 
-def evaluate(graph_def, graph_input, output_name, labels, photos):
+def evaluate(classifier, labels, photos):
     """Runs a graph over photos, in batches.
 
     Args:
-      graph_def: a frozen GraphDef.
-      graph_input: its `GraphInput`.
-      output_name: the node that gives the scores.
+      classifier: the `labelling.Classifier`.
       labels: list of str, in the order of the scores.
       photos: non-empty list of `Photo`, each label_index counting in `labels`.
 
@@ -76,42 +73,39 @@ def evaluate(graph_def, graph_input, output_name, labels, photos):
     readable = np.empty(len(photos), np.bool_)
     paths = [photo.path for photo in photos]
     with Progress('Evaluating', len(photos), 'photos') as progress:
-        for group, values, is_readable in labelling.score_many(
-            graph_def, graph_input, output_name, paths
-        ):
-            _check_count(values, output_name, labels)
-            scores[group], readable[group] = values, is_readable
-            progress.advance(len(values))
+        for batch in labelling.score_many(classifier, paths):
+            _check_count(batch.values, classifier.output_name, labels)
+            scores[batch.photos], readable[batch.photos] = batch.values, batch.readable
+            progress.advance(len(batch.values))
     if not readable.any():
         raise UserError('all %d photos are unreadable: nothing to evaluate on' % len(photos))
     unreadable = int((~readable).sum())
     if unreadable:
         _LOG.warning('%d of %d photos are unreadable and left out', unreadable, len(photos))
-    _check_scores(scores[readable], output_name)
+    _check_scores(scores[readable], classifier.output_name)
     kept = [photo for photo, keep in zip(photos, readable) if keep]
-    return Evaluation(
-        tuple(labels), kept, scores[readable], unreadable, graph_input.pixels.exif_rotation
-    )
+    exif_rotation = classifier.graph_input.pixels.exif_rotation
+    return Evaluation(tuple(labels), kept, scores[readable], unreadable, exif_rotation)
 
 
-def milliseconds_a_photo(graph_def, graph_input, output_name):
-    """Returns how long a graph that runs takes for one photo, without decoding it.
+def milliseconds_a_photo(classifier):
+    """Returns how long a `Classifier` takes for one photo, without decoding it.
 
     The photo is a grey one, and the figure the median of several runs after a first one.
 
     Raises:
       UserError: the graph does not run on one photo.
     """
-    spec = graph_input.pixels
+    name, spec = classifier.graph_input
     graph = tf.Graph()
     with graph.as_default():
-        import_graph(rewrite.allow_any_batch(graph_def, graph_input.name))
+        import_graph(classifier.for_any_batch().graph_def)
     pixels = np.zeros((1, spec.height, spec.width, 3), np.float32)
     seconds = []
-    with open_session(graph) as session, labelling.runs(graph_input, output_name):
+    with open_session(graph) as session, labelling.runs(classifier):
         for _ in range(1 + _TIMED_RUNS):
             start = time.time()
-            session.run(output_name + ':0', {graph_input.name + ':0': pixels})
+            session.run(classifier.output_name + ':0', {name + ':0': pixels})
             seconds.append(time.time() - start)
     return 1000 * np.median(seconds[1:])
 

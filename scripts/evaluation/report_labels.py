@@ -93,7 +93,7 @@ def _cell(count, total, is_right):
     if not count:
         return '<td style="--fraction: 0"></td>'
     fraction = count / total
-    kinds = ' '.join(['right'] * is_right + ['strong'] * (fraction > 0.55))
+    kinds = ' '.join(['right'] * bool(is_right) + ['strong'] * bool(fraction > 0.55))
     return '<td%s style="--fraction: %.2f" title="%s of the row">%d<small>%s</small></td>' % (
         ' class="%s"' % kinds if kinds else '',
         _LEAST_SHADE + (1 - _LEAST_SHADE) * fraction,

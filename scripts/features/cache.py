@@ -93,10 +93,10 @@ class Cache:
         return self._store.row_type.itemsize + text
 
     def load(self):
-        """Looks for what is kept; what is corrupt, or of other photos or networks, is a warning.
+        """Looks for kept features; corrupt ones, or of other photos or networks, are a warning.
 
         Raises:
-          UserError: a file cannot be read.
+          UserError: a file is unreadable.
         """
         # The rows come last: a text that is seen by then has its row, which was added before.
         entries = identity.entries(self.photos, self._text_paths, self._fingerprint)
@@ -142,7 +142,7 @@ class Cache:
         """Returns the `Features` of the photos, of which those that are not found are unreadable.
 
         Raises:
-          UserError: the store cannot be read, or another run has changed it.
+          UserError: the store is unreadable, or another run has changed it.
         """
         rows = self._rows
         if self._added:
@@ -305,7 +305,7 @@ class Cache:
         if used[_UNRECORDED]:
             _LOG.warning(
                 '%d bottleneck files in %s have no record of the photo and the network that '
-                'they were made of (the classic script writes none): they are trusted',
+                'they were made of (the classic script writes none): they are used unchecked',
                 len(used[_UNRECORDED]),
                 self.place.folder,
             )

@@ -60,8 +60,8 @@ def equal(found, recorded, fields):
 def digest(path, entry):
     """Returns the digest of a photo's contents as an entry has it.
 
-    It is zeros, as that of no photo, where the photo cannot be read any more, or is another one
-    than when the entry was made.
+    It is zeros, which no photo has, where the photo is no longer readable, or was changed after the
+    entry was made.
     """
     contents = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     try:

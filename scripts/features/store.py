@@ -20,8 +20,8 @@ and the shape of the features of one photo. Rows of one size follow, all numbers
 Rows are appended, under a lock; of several for a photo the last one counts. A row that a stop has
 cut is overwritten by the next one. Rows that count no more (dead rows) stay until they are most of
 the file; then it is written again without them, under another name, and renamed: who has mapped the
-old file keeps it. Nothing in the file is believed: the header must be the expected one to the
-byte, the size of the file tells the number of rows, checksums tell which are whole.
+old file keeps it. The file is untrusted input: the header must be the expected one to the
+byte, the size of the file tells the number of rows, checksums tell which are complete.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ class Store(typing.NamedTuple):
         """Returns the `Rows` that the file holds now.
 
         Raises:
-          UserError: it cannot be read.
+          UserError: it is unreadable.
         """
         row_type = self.row_type
         try:
@@ -140,7 +140,7 @@ class Store(typing.NamedTuple):
 
     @contextlib.contextmanager
     def _locked(self):
-        """Gives the file, to append to, while nobody else writes to it."""
+        """Opens the file for appending, under its lock."""
         try:
             with appending.open_locked(self.path) as file:
                 yield file

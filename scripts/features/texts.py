@@ -60,7 +60,7 @@ def read(path, length):
 
     Raises:
       FileNotFoundError: there is none.
-      UserError: it cannot be read.
+      UserError: it is unreadable.
     """
     try:
         with open(path, 'rb') as file:

@@ -130,16 +130,21 @@ def scope_of(tensor_name):
 
 
 def subgraph(graph_def, names):
-    """Returns a GraphDef of the nodes that the nodes `names` need, in topological order.
+    """Returns a GraphDef of the nodes that the nodes `names` need; arguments as of `needed`."""
+    return graph(needed(graph_def.node, names), graph_def)
+
+
+def needed(nodes, names):
+    """Returns the NodeDefs that the nodes `names` need, in topological order.
 
     Not tf.graph_util.extract_sub_graph: it keeps the file's order, takes time quadratic in the
     inputs (110 s for a million, where this takes 1 s) and ends in a KeyError on some `_class`es.
 
     Args:
-      graph_def: a GraphDef; where it has loops, their nodes come in any order.
+      nodes: NodeDefs; where they have loops, those come in any order.
       names: list of node names.
     """
-    nodes = search.nodes_by_name(graph_def)
+    nodes = {node.name: node for node in nodes}
     done, ordered = set(), []
     waiting = [(name, False) for name in reversed(names)]
     while waiting:
@@ -150,7 +155,7 @@ def subgraph(graph_def, names):
             done.add(name)
             waiting.append((name, True))
             waiting.extend((search.node_name(each), False) for each in reversed(nodes[name].input))
-    return graph(ordered, graph_def)
+    return ordered
 
 
 def rewire(nodes, targets):

@@ -21,9 +21,8 @@ def cut_at(graph_def, name, shape):
     placeholder = build.node('Placeholder', name, [], dtype=tf.float32)
     placeholder.attr['shape'].shape.CopyFrom(tf.TensorShape(shape).as_proto())
     nodes = [placeholder if node.name == name else node for node in graph_def.node]
-    needed = build.subgraph(build.graph(nodes, graph_def), search.outputs(graph_def))
-    names = search.nodes_by_name(needed)
-    return build.graph([node for node in nodes if node.name in names], graph_def)
+    needed = {node.name for node in build.needed(nodes, search.outputs(graph_def))}
+    return build.graph([node for node in nodes if node.name in needed], graph_def)
 
 
 def allow_any_batch(graph_def, input_name):

@@ -1,7 +1,7 @@
 """The orientation that the EXIF of a JPEG asks for. No TensorFlow here.
 
 `rotation` reads the same in a graph, the same number from the same bytes. Neither ever fails: EXIF
-that is cut short or makes no sense asks for nothing. Not looked at are the EXIF of other formats
+that is truncated or makes no sense asks for nothing. Not looked at are the EXIF of other formats
 (the eXIf chunk of a PNG) and the orientation that XMP may repeat.
 
 Source: EXIF 2.32 (CIPA DC-008-2019), sections 4.5.4, 4.6.2 and 4.6.4; TIFF 6.0, section 2.

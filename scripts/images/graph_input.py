@@ -29,7 +29,7 @@ def read_off(graph_def, name=None, description=None):
 
     Args:
       graph_def: a GraphDef.
-      name: the node that a person says is fed, or None: the described one, `input`, `Mul` or the
+      name: the node that the user says is fed, or None: the described one, `input`, `Mul` or the
         only placeholder.
       description: the graph's `Description`, or None.
 

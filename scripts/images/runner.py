@@ -166,7 +166,7 @@ def _reasons(why, paths):
 def map_photos(load, elements, spec):
     """Returns the pixels of a batch of photos, float32 `[batch, height, width, 3]`.
 
-    As many are decoded at once as there are processors. On a GPU the resizing would give other
+    As many are decoded at once as the session has threads. On a GPU the resizing would give other
     last bits, and each photo would go there by itself.
 
     Args:
@@ -177,9 +177,7 @@ def map_photos(load, elements, spec):
     # AutoGraph would rewrite the function, which has no Python branches: that takes 0.3 s.
     as_it_is = tf.autograph.experimental.do_not_convert(load)
     with tf.device('/cpu:0'):
-        pixels_tensor = tf.map_fn(
-            as_it_is, elements, tf.float32, parallel_iterations=os.cpu_count() or 1
-        )
+        pixels_tensor = tf.map_fn(as_it_is, elements, tf.float32, parallel_iterations=BATCH_SIZE)
     pixels_tensor.set_shape([None, spec.height, spec.width, 3])
     return pixels_tensor
 

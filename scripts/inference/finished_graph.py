@@ -51,21 +51,17 @@ AS_DESCRIBED = Settings()
 
 
 class Graph(typing.NamedTuple):
-    """A graph, and how to run it.
+    """A graph, how to run it, and what its scores mean.
 
     path, data: of the file, and its bytes.
-    graph_def: the GraphDef.
-    graph_input: its `GraphInput`.
-    output_name: the node that gives the scores.
+    classifier: the `labelling.Classifier`.
     labels: list of str, in the order of the scores.
     description: its `Description`, or None.
     """
 
     path: str
     data: bytes
-    graph_def: typing.Any
-    graph_input: typing.Any
-    output_name: str
+    classifier: typing.Any
     labels: typing.List[str]
     description: typing.Any
 
@@ -99,8 +95,8 @@ def read(path, data, settings=AS_DESCRIBED):
     graph_def = float_input.feed_floats(graph_def, graph_input.name, takes_bytes)
     output_name = settings.output_layer or (described and described.output_name)
     output_name = labelling.output_of(graph_def, output_name)
-    labels = _labels(path, description, settings)
-    return Graph(path, data, graph_def, graph_input, output_name, labels, description)
+    classifier = labelling.Classifier(graph_def, graph_input, output_name)
+    return Graph(path, data, classifier, _labels(path, description, settings), description)
 
 
 def input_of(graph_def, description, settings=AS_DESCRIBED):

@@ -11,15 +11,47 @@ from scripts.common.errors import UserError
 from scripts.graphs import build, rewrite, search, versions
 from scripts.graphs.importing import import_graph
 from scripts.images import bad_images, runner
+from scripts.images.graph_input import GraphInput
 
 _DEFAULT_OUTPUT = 'final_result'
 
 
+class Classifier(typing.NamedTuple):
+    """A graph that gives scores of photos, and what it takes to run it.
+
+    graph_def: a frozen GraphDef, which may have been made for one image at a time.
+    graph_input: its `GraphInput`.
+    output_name: the node that gives the scores, float32 `[batch, labels]`.
+    """
+
+    graph_def: tf.GraphDef
+    graph_input: GraphInput
+    output_name: str
+
+    def for_any_batch(self):
+        """Returns the `Classifier` with a graph that takes any number of photos at once."""
+        freed = rewrite.allow_any_batch(self.graph_def, self.graph_input.name)
+        return self._replace(graph_def=freed)
+
+
 class Scores(typing.NamedTuple):
-    """values: float32 `[labels]`. seconds: from the photo's file to its scores, without loading."""
+    """values: float32 `[labels]`. seconds: reading, decoding and the network."""
 
     values: np.ndarray
     seconds: float
+
+
+class BatchScores(typing.NamedTuple):
+    """What a graph gives for a batch of photos.
+
+    photos: which of the paths they are, a slice.
+    values: float32 `[batch, labels]`; rows of unreadable photos mean nothing.
+    readable: bool `[batch]`.
+    """
+
+    photos: slice
+    values: np.ndarray
+    readable: np.ndarray
 
 
 def output_of(graph_def, name=None):
@@ -42,14 +74,8 @@ def output_of(graph_def, name=None):
     return search.require_node(graph_def, name or _DEFAULT_OUTPUT, outputs).name
 
 
-def score(graph_def, graph_input, output_name, path):
-    """Runs a graph, as it is, on one photo.
-
-    Args:
-      graph_def: a frozen GraphDef.
-      graph_input: its `GraphInput`.
-      output_name: the node that gives the scores, float32 `[1, labels]`.
-      path: the photo's.
+def score(classifier, path):
+    """Runs the graph of a `Classifier`, as it is, on the photo at a path.
 
     Returns:
       The `Scores`.
@@ -57,73 +83,70 @@ def score(graph_def, graph_input, output_name, path):
     Raises:
       UserError: the photo is unreadable, or the graph does not run on it.
     """
-    declared = _check_fed_shape(graph_def, graph_input)
+    declared = _check_fed_shape(classifier)
     if declared not in (None, 1):
-        graph_def, declared = rewrite.allow_any_batch(graph_def, graph_input.name), None
+        classifier, declared = classifier.for_any_batch(), None
 
     def build(pixels_tensor):
         pixels_tensor.set_shape([declared, None, None, None])
-        return _scores_of(pixels_tensor, graph_def, graph_input, output_name)
+        return _scores_of(pixels_tensor, classifier)
 
-    with runner.Runner(graph_input.pixels, build) as photos, runs(graph_input, output_name):
+    with runner.Runner(classifier.graph_input.pixels, build) as photos, runs(classifier):
         start = time.time()
         ((values, _),) = photos.run([[path]], bad_images.ONLY)
         seconds = time.time() - start
-    _check_shape(values, output_name)
+    _check_shape(values, classifier.output_name)
     if len(values) != 1:
         raise UserError('the graph gives %d rows of scores for a photo, expected 1' % len(values))
-    _check_finite(values, output_name)
+    _check_finite(values, classifier.output_name)
     return Scores(values[0], seconds)
 
 
-def score_many(graph_def, graph_input, output_name, paths):
-    """Runs a graph on many photos, in batches, through the same runner as training.
+def score_many(classifier, paths):
+    """Runs the graph of a `Classifier` on many photos, in batches, by the same runner as training.
 
     If the graph has dynamic ranges of 8-bit values, each photo is a batch: the values of another
     one would change its ranges, and so its scores.
 
     Args:
-      graph_def: a frozen GraphDef, which may have been made for one image at a time.
-      graph_input: its `GraphInput`.
-      output_name: the node that gives the scores, float32 `[batch, labels]`.
+      classifier: the `Classifier`.
       paths: list of str.
 
     Yields:
-      For each batch of photos, in order: its slice of `paths`, the scores, float32
-      `[batch, labels]`, and a bool array `[batch]` that is False for unreadable photos, each of
-      which is a warning.
+      The `BatchScores` of each batch of photos, in order. Each unreadable photo is a warning.
 
     Raises:
       UserError: the graph does not run.
     """
 
     def build(pixels_tensor):
-        freed = rewrite.allow_any_batch(graph_def, graph_input.name)
-        return _scores_of(pixels_tensor, freed, graph_input, output_name)
+        return _scores_of(pixels_tensor, classifier.for_any_batch())
 
-    _check_fed_shape(graph_def, graph_input)
-    alone = search.ranges_depend_on(graph_def, graph_input.name)
+    _check_fed_shape(classifier)
+    alone = search.ranges_depend_on(classifier.graph_def, classifier.graph_input.name)
     groups = runner.groups(len(paths), 1 if alone else runner.BATCH_SIZE)
-    with runs(graph_input, output_name):
-        results = runner.run(graph_input.pixels, build, [paths[group] for group in groups])
+    with runs(classifier):
+        batches = [paths[group] for group in groups]
+        results = runner.run(classifier.graph_input.pixels, build, batches)
         for group, (values, readable) in zip(groups, results):
-            _check_shape(values, output_name)
+            _check_shape(values, classifier.output_name)
             if len(values) != len(readable):
                 raise UserError(
                     'the graph gives %d rows of scores for a batch of %d photos, so it takes them '
                     'one at a time only' % (len(values), len(readable))
                 )
-            _check_finite(values[readable], output_name)
-            yield group, values, readable
+            _check_finite(values[readable], classifier.output_name)
+            yield BatchScores(group, values, readable)
 
 
-def _check_fed_shape(graph_def, graph_input):
+def _check_fed_shape(classifier):
     """Raises UserError if the fed node does not take a batch of such pixels.
 
     Returns:
       How many photos it is declared to take at once, or None.
     """
-    node, spec = search.nodes_by_name(graph_def)[graph_input.name], graph_input.pixels
+    name, spec = classifier.graph_input
+    node = search.nodes_by_name(classifier.graph_def)[name]
     shape = tf.TensorShape([None, spec.height, spec.width, 3])
     declared = tf.TensorShape(
         build.attribute(node, 'shape').shape if 'shape' in node.attr else None
@@ -132,33 +155,34 @@ def _check_fed_shape(graph_def, graph_input):
         raise UserError(
             'the node %s takes pixels of shape %s, and photos are %s (batch, height, width, RGB): '
             'leave --input_height and --input_width out, or name another node by --input_layer'
-            % (graph_input.name, declared, shape)
+            % (name, declared, shape)
         )
     return declared.as_list()[0] if declared.ndims else None
 
 
-def _scores_of(pixels_tensor, graph_def, graph_input, output_name):
+def _scores_of(pixels_tensor, classifier):
     """Adds a graph behind pixels; returns its scores, float32. UserError: it gives no numbers."""
-    fed = {graph_input.name + ':0': pixels_tensor}
-    (output_tensor,) = import_graph(graph_def, [output_name + ':0'], fed)
+    fed = {classifier.graph_input.name + ':0': pixels_tensor}
+    wanted = [classifier.output_name + ':0']
+    (output_tensor,) = import_graph(classifier.graph_def, wanted, fed)
     dtype = output_tensor.dtype
     if not (dtype.is_floating or dtype.is_integer):
         raise UserError(
             'the node %s gives %s values, expected scores as numbers: check --output_layer'
-            % (output_name, dtype.name)
+            % (classifier.output_name, dtype.name)
         )
     return tf.cast(output_tensor, tf.float32)
 
 
 @contextlib.contextmanager
-def runs(graph_input, output_name):
-    """Turns an error of TensorFlow in running a graph into a UserError."""
+def runs(classifier):
+    """Turns an error of TensorFlow in running a `Classifier` into a UserError."""
     try:
         yield
     except tf.errors.OpError as error:
         raise UserError(
             'the graph does not run from %s to %s: %s'
-            % (graph_input.name, output_name, versions.what_failed(error))
+            % (classifier.graph_input.name, classifier.output_name, versions.what_failed(error))
         )
 
 

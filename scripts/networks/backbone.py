@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import typing
+import urllib.parse
 
 import tensorflow.compat.v1 as tf
 
@@ -177,7 +178,7 @@ def _obtain(network, model_dir):
 
 
 def _download(network, archive_path):
-    url = registry.DOWNLOAD_ROOT + network.archive
+    url = urllib.parse.urljoin(registry.DOWNLOAD_ROOT, network.archive)
     _LOG.info('Downloading %s', url)
     try:
         archive.download(url, archive_path, network.sha256)

@@ -36,7 +36,8 @@ class Network(typing.NamedTuple):
 
     name: the value of `--architecture`, and a part of the names of bottleneck files.
     graph_file: the frozen graph's path below the model folder.
-    archive: the archive's path below DOWNLOAD_ROOT; None: the graph is embedded.
+    archive: its whole address, or the path below DOWNLOAD_ROOT; None: there is none, and the graph
+      stands in the model folder or is embedded.
     sha256: the archive's checksum in hex, or None where it is unknown.
     input_name: the node that is fed.
     bottleneck_name: the node whose output, `[batch, bottleneck_length]`, is the bottleneck.
@@ -102,13 +103,14 @@ NETWORKS = {
 }
 
 
-_FORM = (
-    'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, with _quantized after it or not, '
-    'inception_v3 or sample'
-)
 # The words that names begin with, and their versions, which some users add.
 _FAMILIES = {'mobilenet': 'v1', 'inception': 'v3', SAMPLE: ''}
 _MOBILENET = re.compile(r'mobilenet_(?:v1_)?([\d.]*\d)_(\d+)(_quantized)?(?:_frozen)?')
+
+# What --architecture may be.
+FORM = 'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>, with _quantized after it or not, %s' % (
+    ' or '.join(name for name in NETWORKS if not _MOBILENET.fullmatch(name))
+)
 
 
 def find(name):
@@ -121,10 +123,10 @@ def find(name):
         return NETWORKS[name]
     near = _nearest(name)
     if not near:
-        raise UserError('--architecture=%s: unknown network; expected %s' % (name, _FORM))
+        raise UserError('--architecture=%s: unknown network; expected %s' % (name, FORM))
     raise UserError(
         '--architecture=%s: no network of that name; did you mean %s? (Expected %s.)'
-        % (name, ', '.join(near), _FORM)
+        % (name, ', '.join(near), FORM)
     )
 
 

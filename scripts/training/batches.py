@@ -104,13 +104,13 @@ class KeptBatches:
         return self._examples.take(self._sampler.draw(self._count))
 
     def skip(self, count):
-        """Passes over `count` batches, as where training goes on from a checkpoint."""
+        """Skips `count` batches, as where training resumes from a checkpoint."""
         for _ in range(count):
             self._sampler.draw(self._count)
 
 
 class DistortedBatches:
-    """Batches of photos that are distorted anew each time; used as a context manager.
+    """Batches of photos, distorted differently each time; used as a context manager.
 
     Args:
       backbone: the `Backbone` that computes their features.

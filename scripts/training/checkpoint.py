@@ -23,7 +23,7 @@ _META = 'meta'
 _VARIABLE, _BEST = 'variable/', 'best/'
 _MOST = 2**31 - 1  # Of steps, which TensorFlow counts in 32 bits, and of seeds.
 
-# What may differ between a run and the one that goes on from it.
+# What may differ between a run and the run that resumes it.
 _FREE_SETTINGS = (
     'how_many_training_steps',
     'test_batch_size',
@@ -116,7 +116,7 @@ def identity(settings, backbone, dataset):
 
 
 def save(path, checkpoint, run_identity):
-    """Writes a `Checkpoint` that only a run with the same `identity` goes on from."""
+    """Writes a `Checkpoint` from which only a run with the same `identity` resumes."""
     best = checkpoint.best
     meta = {
         'steps_done': checkpoint.steps_done,

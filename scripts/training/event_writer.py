@@ -21,7 +21,7 @@ class EventWriter:
     """Writes one event file; used as a context manager.
 
     What cannot be written any more, as where the disk is full, costs the events from there on and
-    not the run: `summaries.check_whole` tells of it.
+    not the run: `summaries.check_complete` tells of it.
 
     Args:
       folder: for the file, made where it is missing.

@@ -63,7 +63,7 @@ def fit(model, batches, validation, settings, on_evaluation=None):
     """Trains a model, with a log line at each evaluation.
 
     With early stopping, the variables are in the end those of the best evaluation. With
-    `settings.resume` it goes on from the checkpoint, where there is one.
+    `settings.resume` it resumes from the checkpoint, where there is one.
 
     Args:
       model: a `Model`.

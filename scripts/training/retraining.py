@@ -60,7 +60,7 @@ def run(settings, backbone, dataset):
     if saved is None:
         summaries.empty_dir(training.summaries_dir)
     else:
-        _LOG.info('Going on after %d steps, from the checkpoint', saved.steps_done)
+        _LOG.info('Resuming after %d steps, from the checkpoint', saved.steps_done)
     described = _description(settings, backbone, dataset)
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(Model(backbone, len(dataset.labels), training, described))
@@ -73,7 +73,7 @@ def run(settings, backbone, dataset):
 
 
 def _saved(training):
-    """Returns the `Checkpoint` that a run goes on from, or None."""
+    """Returns the `Checkpoint` from which a run resumes, or None."""
     if not training.resume:
         return None
     saved = checkpoint.load(training.checkpoint_path, training.identity)

@@ -24,8 +24,8 @@ _NODE_NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.\-]+)*\Z')
 class Training(typing.NamedTuple):
     """How to train; the fields are the flags of `scripts.retrain` of the same names, but for one.
 
-    The same random_seed repeats a run to the byte. What has a default here need not be given where
-    `fit` is called from a program: all photos are evaluated, and no file is written.
+    The same random_seed repeats a run to the byte. A program that calls `fit` need not set what has
+    a default here: all photos are evaluated, and no file is written.
 
     train_batch_size, validation_batch_size, test_batch_size: photos, or ALL.
     summary_interval: steps between summaries of training; 0: no summaries at all.
@@ -67,7 +67,7 @@ class Training(typing.NamedTuple):
 
 
 class Retraining(typing.NamedTuple):
-    """A whole retraining: what to train on which network, and where everything is kept."""
+    """A retraining: what to train on which network, and where everything is kept."""
 
     network: Network
     model_dir: str

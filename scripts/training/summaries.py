@@ -22,7 +22,7 @@ _OF_FILE_MANAGERS = frozenset(['.DS_Store', 'Thumbs.db', 'desktop.ini'])
 def check_dir(summaries_dir):
     """Raises UserError unless `summaries_dir` may be emptied: it holds nothing but summaries.
 
-    Hidden files count, for one of them may be all that a person has of something, and links do.
+    Hidden files and links count: one of them may be the only copy of something.
     """
     if os.path.lexists(summaries_dir) and not os.path.isdir(summaries_dir):
         raise UserError('--summaries_dir=%s is a file, expected a folder' % summaries_dir)
@@ -71,7 +71,7 @@ def held(summaries_dir):
     try:
         yield event_files(summaries_dir)
     finally:
-        with contextlib.suppress(OSError):  # A person may have removed it.
+        with contextlib.suppress(OSError):  # The user may have removed it.
             appending.discard(lock)
         lock.close()
         if is_new:
@@ -102,14 +102,14 @@ def event_files(folder):
     found = {}
     for place, _, names in os.walk(folder):
         for path in (os.path.join(place, name) for name in names if _EVENT_FILE in name):
-            with contextlib.suppress(FileNotFoundError):  # A link to nothing.
+            with contextlib.suppress(FileNotFoundError):  # A broken link.
                 about = os.stat(path)
                 found[path] = about.st_ino, about.st_size
     return found
 
 
-def check_whole(folder, before):
-    """Raises UserError where an event file is cut: TensorFlow writes on and says nothing.
+def check_complete(folder, before):
+    """Raises UserError where an event file is truncated, which TensorFlow does not notice.
 
     Args:
       folder: of summaries.
@@ -121,15 +121,15 @@ def check_whole(folder, before):
         # What a limit cuts has its size; the cut may be between two records.
         if about != before.get(path) and (about[1] >= limit or not count_records(path)[1]):
             raise UserError(
-                'the summaries in %s are cut: %s does not end with a whole event; the disk is '
-                'full, or files may not grow as large (ulimit -f)' % (folder, path)
+                'the summaries in %s are truncated: %s does not end with a complete event; the '
+                'disk is full, or files may not grow as large (ulimit -f)' % (folder, path)
             )
 
 
 def count_records(path):
-    """Counts the whole records of an event file; a length that it does not hold is not believed.
+    """Counts the complete records of an event file; lengths are untrusted input.
 
-    TensorFlow would take as much memory as a length says. What is in the records is not looked at.
+    TensorFlow would allocate as much memory as a length says. The contents of records are ignored.
 
     Args:
       path: of the file: records of a length, uint64, its checksum, 4 bytes, the data, and theirs.
@@ -138,7 +138,7 @@ def count_records(path):
       The number, and whether the file ends with the last of them.
 
     Raises:
-      UserError: it cannot be read.
+      UserError: it is unreadable.
     """
     try:
         size, place, count = os.path.getsize(path), 0, 0

@@ -1,4 +1,4 @@
-"""Measures the README's tables of accuracy, on the real bottlenecks of 600 flower photos.
+"""Measures the tables of accuracy in docs/faq.md, on the real bottlenecks of 600 flower photos.
 
   python -m tests.benchmarks.accuracy
 

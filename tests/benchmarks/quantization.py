@@ -1,10 +1,11 @@
-"""Measures every mode of quantize_graph, and prints a table for the README.
+"""Measures every mode of quantize_graph, and prints the table of docs/quantization.md.
 
   python -m tests.benchmarks.quantization GRAPH [GRAPH ...]
 
 Each GRAPH is a float graph that was retrained on the photos of ../shared/data. "Agree" is the
-share of all photos that get the float graph's best label, accuracy is on the classic test photos,
-time is the median of runs on one photo, the graphs taking turns, as a ratio to the float graph's.
+fraction of all photos whose predicted label is that of the float graph, accuracy is on the classic
+test photos, time is the median of runs on one photo, the graphs taking turns, as a ratio to the
+float graph's.
 """
 
 import gzip
@@ -59,8 +60,9 @@ def _quantized(graph_def, mode, bits, calibration=None):
 
 
 def _best(graph_def, paths):
-    scores = labelling.score_many(graph_def, graph_input.read_off(graph_def), _OUTPUT, paths)
-    return np.concatenate([values.argmax(axis=1) for _, values, _ in scores])
+    fed = graph_input.read_off(graph_def)
+    batches = labelling.score_many(labelling.Classifier(graph_def, fed, _OUTPUT), paths)
+    return np.concatenate([batch.values.argmax(axis=1) for batch in batches])
 
 
 def _seconds(versions):

@@ -132,7 +132,8 @@ def difference(before, after):
     name = next(name for name in before if before[name] != after[name])
     old, new = before[name], after[name]
     if name.endswith('.pb') and 'saved_model' not in name:
-        return name + ': ' + graph_difference(*map(tf.GraphDef.FromString, (old, new)))
+        found = graph_difference(*map(tf.GraphDef.FromString, (old, new)))
+        return found and name + ': ' + found
     lines = list(zip(old.splitlines(), new.splitlines()))
     line = next((number for number, (a, b) in enumerate(lines, 1) if a != b), len(lines) + 1)
     return '%s: %d bytes and %d, from line %d on' % (name, len(old), len(new), line)
@@ -141,8 +142,8 @@ def difference(before, after):
 def graph_difference(before, after):
     """Returns what differs between two GraphDefs, whose descriptions are taken out of them."""
     old, new = take_description(before), take_description(after)
-    keys = [key for key in sorted(set(old) | set(new)) if old.get(key) != new.get(key)]
-    found = ['the description differs in ' + key for key in keys]
+    described = [key for key in sorted(set(old) | set(new)) if old.get(key) != new.get(key)]
+    found = ['the description differs in ' + key for key in described if key != 'tensorflow']
     for old, new in zip(before.node, after.node):
         if old != new:
             keys = sorted(set(old.attr) | set(new.attr))
@@ -151,16 +152,18 @@ def graph_difference(before, after):
             break
     if len(before.node) != len(after.node):
         found.append('%d nodes and %d' % (len(before.node), len(after.node)))
-    return ' and '.join(found) or 'the nodes and the description are the same, other parts differ'
+    if not found and not described:
+        return 'the nodes and the description are the same, other parts differ'
+    return ' and '.join(found)
 
 
 def take_description(graph_def):
-    """Takes the description out of a GraphDef; returns it without the version of TensorFlow."""
+    """Takes the description out of a GraphDef; returns it, with the node that it is of."""
     description = {}
     for node in graph_def.node:
         if '_classifier' in node.attr:
             description.update(json.loads(node.attr['_classifier'].s.decode()), node=node.name)
-            del description['tensorflow'], node.attr['_classifier']
+            del node.attr['_classifier']
     return description
 
 

@@ -24,6 +24,7 @@ from scripts.graphs import graph_files
 from scripts.graphs.session import open_session
 from scripts.images import distort, graph_input, runner
 from scripts.images.settings import Distortions
+from scripts.inference import labelling
 from scripts.networks import backbone as backbone_lib
 from scripts.networks import registry
 from scripts.training import batches as batches_lib
@@ -322,9 +323,7 @@ class Commands:
         everything = photos_lib.load(PHOTO_DIR, split.Split())
         return timed(
             evaluating.evaluate,
-            graph_def,
-            graph_input.read_off(graph_def),
-            'final_result',
+            labelling.Classifier(graph_def, graph_input.read_off(graph_def), 'final_result'),
             everything.labels,
             everything.photos,
         ) / len(everything.photos)

@@ -391,6 +391,8 @@ def test_without_the_watcher_a_command_ends_as_with_it(capfd, monkeypatch):
     monkeypatch.setenv('RETRAIN_NO_WATCHER', '1')
 
     def stopped(*_):
+        # Tests that a shell runs in the background ignore it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.kill(os.getpid(), signal.SIGINT)
         work_for_a_minute()
 

@@ -27,6 +27,7 @@ def test_elsewhere_or_without_tqdm_a_line_comes_every_so_often(monkeypatch, stre
     lines = stream()
     monkeypatch.setitem(sys.modules, 'tqdm', None)
     monkeypatch.setattr(sys, 'stderr', lines)
+    monkeypatch.setattr(progress, 'SECONDS_BETWEEN_LINES', 15)
     now = [100.0]
     monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
     with progress.Progress('Reading', 10, 'photos') as bar:

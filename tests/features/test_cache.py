@@ -149,11 +149,11 @@ def test_other_types_are_kept_as_they_are_and_given_as_float32(place, photos):
         store(as_bytes, photos, MAPS, FEATURE_MAPS)
 
 
-def test_classic_files_are_trusted_with_one_warning_and_stay(place, photos, warnings_of):
+def test_classic_files_are_used_with_one_warning_and_stay(place, photos, warnings_of):
     for photo, values in zip(photos, VALUES):
         write_text(place, photo, classic_text(values))
     warned = warnings_of(lambda: load(place, photos))
-    assert len(warned) == 1 and '4 bottleneck files' in warned[0] and 'trusted' in warned[0]
+    assert len(warned) == 1 and '4 bottleneck files' in warned[0] and 'unchecked' in warned[0]
     with nothing_read(os.path.join(place.folder, 'a')):
         assert warnings_of(lambda: load(place, photos)) == []
         values, found = load(place, photos)
@@ -401,18 +401,18 @@ def damage_store(place, backbone, at):
 
 
 @pytest.mark.parametrize(
-    'at, trusted',
+    'at, unchecked',
     [(-9, 0), (-30, 1), (3, 4)],
     ids=['values', 'an entry', 'the header'],
 )
-def test_a_corrupt_store_is_told_and_the_texts_are_used(place, photos, warnings_of, at, trusted):
+def test_a_corrupt_store_is_told_and_the_texts_are_used(place, photos, warnings_of, at, unchecked):
     store(place, photos)
     damage_store(place, VECTORS, at)
     loaded = []
     warned = warnings_of(lambda: loaded.extend(load(place, photos)))
     assert place.store(VECTORS).path in warned[0] and 'corrupt' in warned[0]
-    assert len(warned) == 1 + (trusted > 0)
-    assert all('%d bottleneck files' % trusted in text for text in warned[1:])
+    assert len(warned) == 1 + (unchecked > 0)
+    assert all('%d bottleneck files' % unchecked in text for text in warned[1:])
     assert all(loaded[1]) and (loaded[0] == VALUES).all()
     assert warnings_of(lambda: load(place, photos)) == []
     assert (load(place, photos)[0] == VALUES).all()
@@ -572,15 +572,13 @@ def test_a_text_that_another_run_adds_while_this_one_looks_has_its_row(
     assert load(place, photos)[1] == [True] * 4
 
 
-def test_files_of_earlier_versions_are_left_alone_and_their_texts_trusted(
-    place, photos, warnings_of
-):
+def test_files_of_earlier_versions_are_left_alone_and_their_texts_used(place, photos, warnings_of):
     for photo, values in zip(photos, VALUES):
         write_text(place, photo, texts.to_text(values))
     old = [os.path.join(place.folder, name) for name in ('a/%s.record' % NAME, NAME + '.values')]
     for path in old:
         files.write(path, b'of an earlier version')
     (warned,) = warnings_of(lambda: load(place, photos))
-    assert '4 bottleneck files' in warned and 'trusted' in warned
+    assert '4 bottleneck files' in warned and 'unchecked' in warned
     assert (load(place, photos)[0] == VALUES).all()
     assert [files.read(path, 'file') for path in old] == [b'of an earlier version'] * 2

@@ -111,6 +111,8 @@ def loaded(data):
     search.ranges_depend_on(graph_def, 'input')
 
 
+@pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize('kind', sorted(GRAPHS))
 def test_loading(kind):
     data = [GRAPHS[kind](count).SerializeToString() for count in (SMALL, LARGE)]
@@ -119,6 +121,8 @@ def test_loading(kind):
     assert many < 1.2 * LARGE / SMALL * few
 
 
+@pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize('mode', settings.MODES)
 @pytest.mark.parametrize('kind', sorted(set(GRAPHS) - {'backwards'}))
 def test_quantizing(kind, mode):
@@ -129,6 +133,8 @@ def test_quantizing(kind, mode):
     assert many < 1.2 * LARGE / SMALL * few
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_feeding():
     few, many = [
         steps(lambda count=count: comparison.feeds(many_inputs(count), None))
@@ -137,6 +143,8 @@ def test_feeding():
     assert many < 1.2 * LARGE / SMALL * few
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_a_chain_that_is_deeper_than_pythons_stack():
     how = settings.Quantization('eightbit', 8, ['out'])
     assert modes.quantize(chain('Relu')(3 * sys.getrecursionlimit()), how)

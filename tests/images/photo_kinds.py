@@ -165,7 +165,7 @@ UNREADABLE = {
     'WebP': (b'RIFF\x24\0\0\0WEBPVP8 ' + bytes(100), 'is a WebP image named .jpg'),
     'HEIC': (
         b'\0\0\0\x18ftypheic\0\0\0\0mif1heic',
-        'is a HEIC image named .jpg; convert such photos to JPEG, as by heif-convert',
+        'is a HEIC image named .jpg; convert such photos to JPEG, for example by heif-convert',
     ),
     'AVIF': (b'\0\0\0\x1cftypavif\0\0\0\0', 'is an AVIF image named .jpg'),
     'video': (b'\0\0\0\x20ftypisom\0\0\2\0', 'is a video named .jpg'),

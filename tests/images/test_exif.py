@@ -127,7 +127,7 @@ def test_what_is_odd_is_taken_leniently_and_alike(in_graph, kind):
 
 
 @pytest.mark.parametrize('order', '<>')
-def test_cut_short_anywhere_both_read_the_same(in_graph, order):
+def test_truncated_anywhere_both_read_the_same(in_graph, order):
     data = exif_kinds.with_segments(exif_kinds.exif(8, order, THUMBNAIL))
     for length in range(120):
         assert in_graph(data[:length]) == in_python(data[:length])

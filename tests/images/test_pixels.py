@@ -125,7 +125,7 @@ def test_inceptions_fed_node_is_found_though_it_is_no_placeholder():
     assert found == ('Mul', PixelSpec(299, 299, 128, 128))
 
 
-def test_a_graph_without_a_known_input_is_told():
+def test_a_graph_without_a_known_input_is_reported():
     graph = tf.Graph()
     with graph.as_default():
         tf.placeholder(tf.float32, name='this')

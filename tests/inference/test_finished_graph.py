@@ -31,7 +31,7 @@ def test_no_flags_are_needed(read):
     graph = read()
     assert graph.labels == list(stand_ins.DESCRIPTION.labels)
     assert graph.description == stand_ins.DESCRIPTION
-    assert (graph.output_name, graph.graph_input.name) == (OUTPUT, 'input')
+    assert (graph.classifier.output_name, graph.classifier.graph_input.name) == (OUTPUT, 'input')
 
 
 def test_settings_win(read, tmp_path):
@@ -39,7 +39,8 @@ def test_settings_win(read, tmp_path):
     path.write_text('x\ny\n')
     settings = finished_graph.Settings(input_mean=0, input_width=9, labels=str(path))
     graph = read(settings)
-    assert (graph.graph_input.pixels.mean, graph.graph_input.pixels.width) == (0, 9)
+    pixels = graph.classifier.graph_input.pixels
+    assert (pixels.mean, pixels.width) == (0, 9)
     assert graph.labels == ['x', 'y']
 
 

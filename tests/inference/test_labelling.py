@@ -47,7 +47,7 @@ def test_the_output_is_found(outputs, given, expected):
         ),
     ],
 )
-def test_a_missing_output_is_told_with_those_that_fit(outputs, given, words):
+def test_a_missing_output_is_reported_with_those_that_fit(outputs, given, words):
     with pytest.raises(UserError, match=words):
         labelling.output_of(graph_def(*outputs), given)
 
@@ -58,24 +58,26 @@ def test_many_photos_get_the_scores_that_they_get_alone(photo_dir):
     output = 'MobilenetV1/Predictions/Softmax'
     paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:40]
     seen = []
-    for group, values, readable in labelling.score_many(graph_def, graph_input, output, paths):
-        assert readable.all() and len(values) == len(paths[group])
-        seen.extend(values)
+    classifier = labelling.Classifier(graph_def, graph_input, output)
+    for batch in labelling.score_many(classifier, paths):
+        assert batch.readable.all() and len(batch.values) == len(paths[batch.photos])
+        seen.extend(batch.values)
     assert len(seen) == 40
     for path, scores in zip(paths[::13], seen[::13]):
-        alone = labelling.score(graph_def, graph_input, output, path).values
+        alone = labelling.score(classifier, path).values
         np.testing.assert_allclose(scores, alone, atol=1e-5)
 
 
-def test_a_graph_that_does_not_run_on_many_is_told(photo_dir):
+def test_a_graph_that_does_not_run_on_many_is_reported(photo_dir):
     graph = tf.Graph()
     with graph.as_default():
         images = tf.placeholder(tf.float32, [1, 20, 30, 3], name='input')
         tf.check_numerics(images[:, 0, 0] / 0.0, 'broken', name='final_result')
     graph_input = graph_input_lib.read_off(graph.as_graph_def())
     paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:2]
+    classifier = labelling.Classifier(graph.as_graph_def(), graph_input, 'final_result')
     with pytest.raises(UserError, match='does not run from input to final_result'):
-        list(labelling.score_many(graph.as_graph_def(), graph_input, 'final_result', paths))
+        list(labelling.score_many(classifier, paths))
 
 
 def test_an_inception_graph_with_its_own_decoder_is_fed_at_mul(photo_dir):
@@ -84,7 +86,8 @@ def test_an_inception_graph_with_its_own_decoder_is_fed_at_mul(photo_dir):
     graph_input = graph_input_lib.read_off(graph_def)
     assert graph_input.name == 'Mul'
     paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:3]
-    ((_, together, _),) = labelling.score_many(graph_def, graph_input, 'softmax', paths)
-    alone = [labelling.score(graph_def, graph_input, 'softmax', path).values for path in paths]
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    classifier = labelling.Classifier(graph_def, graph_input, 'softmax')
+    (together,) = labelling.score_many(classifier, paths)
+    alone = [labelling.score(classifier, path).values for path in paths]
+    np.testing.assert_allclose(together.values, alone, atol=1e-5)
     assert len(alone[0]) == 1008 and not np.allclose(alone[0], alone[1])

@@ -97,6 +97,14 @@ def test_a_network_is_downloaded_taken_out_and_then_there(tmp_path):
     ]
 
 
+def test_an_archive_may_be_of_another_server(tmp_path):
+    with serving([whole(ARCHIVE)]) as asked:
+        elsewhere = registry.DOWNLOAD_ROOT.replace('/models/', '/other/') + 'a.tgz'
+        pretrained.load(NETWORK._replace(archive=elsewhere), str(tmp_path))
+    assert asked == ['/other/a.tgz']
+    assert 'a.tgz' in files_below(tmp_path)
+
+
 def test_an_archive_put_there_by_hand_is_unpacked(tmp_path):
     (tmp_path / 'mobilenet_v1_0.50_160_frozen.tgz').write_bytes(ARCHIVE)
     with serving([]) as asked:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from scripts import retrain
 from scripts.common.errors import UserError
 from scripts.graphs.session import open_session
 from scripts.images.settings import PixelSpec
@@ -14,20 +15,31 @@ from scripts.networks import registry
 from tests import stand_ins
 
 SIZES = {'inception_v3': 299}
+MOBILENET = re.compile(r'mobilenet_([\d.]+)_(\d+)(_quantized)?$')  # Those of the classic script.
 
 
 def test_the_classic_networks_are_all_there():
-    classic = [name for name in registry.NETWORKS if name != registry.SAMPLE]
+    classic = [name for name in registry.NETWORKS if MOBILENET.match(name)] + ['inception_v3']
     assert len(classic) == 33
     assert {'inception_v3', 'mobilenet_1.0_224', 'mobilenet_0.25_128_quantized'} < set(classic)
+    assert set(classic) < set(registry.NETWORKS)
+
+
+def test_what_is_expected_names_every_network():
+    others = [name for name in registry.NETWORKS if not MOBILENET.match(name)]
+    assert 'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>' in registry.FORM
+    assert {'inception_v3', 'sample'} <= set(others)
+    assert all(name in registry.FORM for name in others)
+    assert registry.FORM in retrain.FLAGS['architecture'].help
 
 
 @pytest.mark.parametrize('name', sorted(registry.NETWORKS))
 def test_an_entry(name, tmp_path):
     network = registry.find(name)
     assert network.name == name
-    if name.startswith('mobilenet'):
-        width, size, quantized = re.match(r'mobilenet_(.*?)_(\d+)(_quantized)?$', name).groups()
+    classic = MOBILENET.match(name)
+    if classic:
+        width, size, quantized = classic.groups()
         stem = 'mobilenet_v1_%s_%s' % (width, size)
         assert network.archive == stem + '_frozen.tgz'
         assert network.graph_file == '%s/%s_graph.pb' % (

@@ -36,9 +36,8 @@ def quantized(mode, calibration=None):
 
 def scores(graph_def, paths):
     """Returns the scores of photos, float32 `[photos, labels]`."""
-    graph_input = graph_input_lib.read_off(graph_def)
-    many = labelling.score_many(graph_def, graph_input, OUTPUT, paths)
-    return np.concatenate([values for _, values, _ in many])
+    classifier = labelling.Classifier(graph_def, graph_input_lib.read_off(graph_def), OUTPUT)
+    return np.concatenate([batch.values for batch in labelling.score_many(classifier, paths)])
 
 
 @pytest.mark.parametrize('mode', ['round', 'quantize', 'eightbit'])
@@ -116,4 +115,4 @@ def test_the_photos_that_ranges_are_from_are_counted(tmp_path, monkeypatch):
     how = settings.Quantization('eightbit', 8, ['out'])
     graph_input = graph_input_lib.read_off(graph_def)
     modes.quantize(graph_def, how, modes.Calibration(paths, graph_input))
-    assert 'from 3 photos' in said[0] and os.path.exists(paths[3])
+    assert 'calibrated on 3 photos' in said[0] and os.path.exists(paths[3])

@@ -43,8 +43,9 @@ def graph_def():
 
 def best(graph_def, paths):
     """Returns the index of each photo's best label."""
-    scores = labelling.score_many(graph_def, graph_input.read_off(graph_def), 'final_result', paths)
-    return np.concatenate([values.argmax(axis=1) for _, values, _ in scores])
+    fed = graph_input.read_off(graph_def)
+    batches = labelling.score_many(labelling.Classifier(graph_def, fed, 'final_result'), paths)
+    return np.concatenate([batch.values.argmax(axis=1) for batch in batches])
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +54,7 @@ def float_labels(graph_def, photos):
     return best(graph_def, photos)
 
 
-# A few points below what the table in the README says of all photos: these are a fifth of them.
+# A few points below the table in docs/quantization.md, which is of all photos: these are a fifth.
 @pytest.mark.parametrize(
     'mode, agree, fraction',
     [

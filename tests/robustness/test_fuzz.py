@@ -259,7 +259,8 @@ def _graphs(folder):
         _write(path, mutations.corrupted_graph(random, graphs[random.randint(2)], graphs))
         graph = finished_graph.read(path, files.read(path, 'graph'), settings)
         with tf.Graph().as_default():
-            import_graph(graph.graph_def, [graph.graph_input.name + ':0', graph.output_name + ':0'])
+            graph_def, graph_input, output_name = graph.classifier
+            import_graph(graph_def, [graph_input.name + ':0', output_name + ':0'])
         return READ
 
     return _each(functools.partial(_in_child, read))

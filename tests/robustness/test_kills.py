@@ -36,7 +36,7 @@ class Victim(typing.NamedTuple):
     """A command to kill.
 
     name: for the table.
-    share: of all kills, in percent.
+    percent: of all kills.
     module, flags: what runs, in a folder that `flags`, a function of it, takes.
     begins, ends: what the command prints where the part begins in which it is killed, and where
       it ends; None: with the command.
@@ -45,7 +45,7 @@ class Victim(typing.NamedTuple):
     """
 
     name: str
-    share: int
+    percent: int
     module: str
     flags: typing.Callable
     begins: typing.Optional[str] = None
@@ -59,7 +59,7 @@ def tried(count, seed=SEED):
     random = np.random.RandomState(seed)
     with tempfile.TemporaryDirectory() as folder, Serving(_archive()) as root:
         return [
-            _kill_often(victim, count * victim.share // 100, os.path.join(folder, 'run'), random)
+            _kill_often(victim, count * victim.percent // 100, os.path.join(folder, 'run'), random)
             for victim in _victims(folder, root)
         ]
 

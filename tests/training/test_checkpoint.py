@@ -61,7 +61,7 @@ WEIGHTS = VARIABLES['layer/weights']
 
 
 def crafted(path, meta=(), **arrays):
-    """Writes a checkpoint as a stranger may, with what differs from a good one."""
+    """Writes a checkpoint that is untrusted input: a good one with changes."""
     values = {'variable/layer/weights': WEIGHTS, 'best/layer/weights': WEIGHTS}
     values.update({name.replace('__', '/'): value for name, value in arrays.items()})
     values = {name: value for name, value in values.items() if value is not None}
