@@ -19,7 +19,7 @@ ROUNDS = 20
 _AT_ONCE = 4
 _KINDS = {'a text file': '.txt', 'the store': '.features'}
 _ENDINGS = {
-    '.txt': 'noticed; the same graph, or that of other numbers where these are some',
+    '.txt': 'noticed, and recomputed, or its numbers are used',
     '.features': 'noticed; the same graph',
 }
 
@@ -46,12 +46,16 @@ def corrupted(count, seed=SEED):
                 path = _any_file(random, cache, extension)
                 corrupt(random, path)
                 warned = bench.Run('scripts.retrain', flags, printed).good().warnings()
-                assert warned != usual or (corrupt is _delete and extension == '.txt'), (
-                    path,
-                    corrupt,
-                )
+                allowed = [[]]
+                if extension == '.txt' and warned == usual:
+                    # Deleted and recomputed, or the same numbers in other digits.
+                    allowed.append([os.path.relpath(path, place) + ' differs'])
+                else:
+                    assert warned != usual, (path, corrupt)
                 edited = extension == '.txt' and any(' were edited, ' in each for each in warned)
-                assert edited or _state(place) == whole, bench.differences(_state(place), whole)
+                if not edited:
+                    different = bench.differences(_state(place), whole)
+                    assert different in allowed, (path, corrupt, different)
                 assert bench.Run('scripts.retrain', flags, printed).good().warnings() == usual
             rows.append(Row('cache: %s corrupt' % what, number + 1, _ENDINGS[extension]))
     return rows
