@@ -101,7 +101,7 @@ def test_from_photos_to_labels(bench, in_subprocess):
     for line in (
         r'\d+-\d+-\d+ \d+:\d+:[\d.]+: Step 0: Train accuracy = \d+\.\d%',
         r'Step 10: Cross entropy = \d+\.\d{6}\n',
-        r'Step 39: Validation accuracy = \d+\.\d% \(N=\d\d\)\n',  # All of them: there are few.
+        r'Step 39: Validation accuracy = \d+\.\d% \(N=\d+\)\n',  # All of them: there are few.
         r'\nFinal test accuracy = 100\.0% \(N=\d+\)\n',
     ):
         assert re.search(line, ended.out), line
