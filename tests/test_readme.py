@@ -121,7 +121,8 @@ def reader(tmp_path_factory):
     for number, path in enumerate(['photo.jpg', os.path.join('tf_files', 'photo.jpg')]):
         pictures.draw(os.path.join(folder, path), pictures.COLOURS['Red'], number)
     models = os.path.join(folder, 'tf_files', 'models')
-    stand_ins.install('mobilenet_0.50_224', models)
+    for name in ('mobilenet_0.50_224', 'mobilenet_1.0_224'):
+        stand_ins.install(name, models)
     graph_files.write(stand_ins.of(ADDED), os.path.join(models, ADDED.graph_file))
     for command in ('sample.draw_flowers', 'retrain'):
         tutorial = blocks(os.path.join('docs', 'tutorial.md'), 'sh')

@@ -28,7 +28,7 @@ from tests.conftest import SHARED_DATA
 
 NETWORKS = ('mobilenet_0.25_128', 'mobilenet_1.0_224', 'inception_v3')
 LEARNING_RATES = (0.005, 0.01, 0.1, 1.0)
-STEPS = (500, 4000)
+STEPS = (10, 50, 100, 500, 4000)
 SEEDS = range(5)
 
 
@@ -82,7 +82,7 @@ def accuracy(bench, **changes):
 
 
 def few(bench, count):
-    """Returns a `Bench` with `count` training photos a class."""
+    """Returns a `Bench` with `count` training photos per class."""
     training = bench.examples[split_lib.TRAINING]
     rows = np.concatenate([np.flatnonzero(training.labels == label)[:count] for label in range(5)])
     kept = of_arrays(*training.take(rows), photos=[training.photos[row] for row in rows])
@@ -106,7 +106,7 @@ def main():
                 for steps in STEPS
             ]
             print('| %s | %g | %s |' % (name, rate, ' | '.join(row)), flush=True)
-    print('\n| training photos a class | ' + ' | '.join(NETWORKS) + ' |')
+    print('\n| training photos per class | ' + ' | '.join(NETWORKS) + ' |')
     print('|---|' + '---|' * len(NETWORKS))
     for count in (2, 5, 10, 20, 40, 80):
         row = [accuracy(few(bench, count)) for bench in benches.values()]
