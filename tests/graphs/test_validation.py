@@ -460,7 +460,7 @@ BROKEN = {
     'huge constant': (huge_constant, 'constants that would take 3814697 MB'),
     'two of a name': (twice, "two nodes named 'flat'"),
     'dangling input': (dangling, 'the node flat takes nothing, which it does not have'),
-    'NaN weights': (nan_weights, 'not numbers'),
+    'NaN weights': (nan_weights, 'not finite'),
     'no input': (lambda g: node(g, 'input').CopyFrom(build.constant('c', np.ones(1))), 'take'),
 }
 
