@@ -25,7 +25,7 @@ def compute(backbone, place, photos, policy=bad_images.SKIP):
 
     Args:
       backbone: a `Backbone`.
-      place: a `cache.Place`.
+      place: a `place.Place`.
       photos: list of `Photo`.
       policy: of `bad_images`.
 

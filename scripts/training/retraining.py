@@ -11,7 +11,7 @@ from scripts.common import encodings, intervals
 from scripts.common.errors import UserError
 from scripts.dataset import split
 from scripts.features import extract
-from scripts.features.cache import Place
+from scripts.features.place import Place
 from scripts.graphs import description
 from scripts.images import runner
 from scripts.images.settings import APPLY

@@ -18,7 +18,8 @@ import numpy as np
 
 from scripts.dataset.photos import Photo
 from scripts.features import extract
-from scripts.features.cache import Cache, Place
+from scripts.features.cache import Cache
+from scripts.features.place import Place
 from scripts.networks import backbone as backbone_lib
 from scripts.networks import registry
 from tests.benchmarks import classic, measuring, speed

@@ -19,7 +19,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split
 from scripts.evaluation import evaluating
 from scripts.features import extract
-from scripts.features.cache import Place
+from scripts.features.place import Place
 from scripts.graphs import graph_files
 from scripts.graphs.session import open_session
 from scripts.images import distort, graph_input, runner

@@ -29,7 +29,7 @@ import sys, time
 from scripts.common import printing
 printing.set_up_logging()
 from scripts import graphs
-from scripts.features import cache, extract
+from scripts.features import extract, place
 from scripts.dataset import photos, split
 from scripts.networks import backbone as pretrained, registry
 image_dir, model_dir, folder, name = sys.argv[1:]
@@ -37,7 +37,7 @@ found = photos.load(image_dir, split.Split()).photos
 network = registry.find(name)
 loaded = pretrained.load(network, model_dir)
 start = time.time()
-features = extract.compute(loaded, cache.Place(folder, name), found)
+features = extract.compute(loaded, place.Place(folder, name), found)
 seconds = time.time() - start
 assert features.readable.all() and len(features) == 600
 print(seconds)

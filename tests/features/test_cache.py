@@ -14,7 +14,8 @@ from scripts.common.errors import UserError
 from scripts.dataset.photos import Photo
 from scripts.features import cache as cache_lib
 from scripts.features import identity, texts
-from scripts.features.cache import Cache, Place
+from scripts.features.cache import Cache
+from scripts.features.place import Place
 from tests.features.backbones import Backbone
 
 LENGTH = 6

@@ -11,7 +11,8 @@ from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.features import extract
-from scripts.features.cache import Cache, Place
+from scripts.features.cache import Cache
+from scripts.features.place import Place
 from scripts.images.runner import BATCH_SIZE
 from scripts.networks import backbone as backbone_lib
 

@@ -25,6 +25,7 @@ from scripts.dataset import labels as labels_lib
 from scripts.dataset.photos import Photo
 from scripts.features import cache as cache_lib
 from scripts.features import store as store_lib
+from scripts.features.place import Place
 from scripts.inference import finished_graph
 from tests import stand_ins
 from tests.features.backbones import Backbone
@@ -179,7 +180,7 @@ def _each(read_one):
 def _bottlenecks(folder):
     photo = Photo(os.path.join(folder, '0.jpg'), 'a', '0.jpg', 0, 'training')
     _write(photo.path, b'a photo')
-    place = cache_lib.Place(os.path.join(folder, 'cache'), 'net')
+    place = Place(os.path.join(folder, 'cache'), 'net')
     backbone = Backbone(shape=(24,))
     values = np.random.RandomState(0).randn(1, 24).astype(np.float32)
     cache = cache_lib.Cache(backbone, place, [photo])

@@ -28,6 +28,7 @@ from scripts.dataset.photos import Photo
 from scripts.evaluation import curves, selection, thumbnails
 from scripts.features import cache as cache_lib
 from scripts.features import store as store_lib
+from scripts.features.place import Place
 from scripts.graphs import description as description_lib
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
@@ -421,7 +422,7 @@ def place_and_photo(tmp_path):
     (tmp_path / 'cache' / 'class').mkdir(parents=True)
     path = tmp_path / 'x.jpg'
     path.write_bytes(photo_kinds.JPEG)
-    place = cache_lib.Place(str(tmp_path / 'cache'), 'net')
+    place = Place(str(tmp_path / 'cache'), 'net')
     return place, Photo(str(path), 'class', 'x.jpg', 0, 'training')
 
 

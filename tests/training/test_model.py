@@ -10,7 +10,7 @@ from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.features import extract
-from scripts.features.cache import Place
+from scripts.features.place import Place
 from scripts.graphs import rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.images import runner
