@@ -145,6 +145,7 @@ def runnable(name):
 @pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.timeout(1200)
+@pytest.mark.xdist_group('reader')  # For its fixture.
 @pytest.mark.parametrize('name', [name for name in DOCUMENTS if runnable(name)])
 def test_shell_blocks_run_as_written(reader, name, tmp_path):
     original, environment = reader
@@ -157,6 +158,7 @@ def test_shell_blocks_run_as_written(reader, name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.timeout(1200)
+@pytest.mark.xdist_group('reader')  # For its fixture.
 @pytest.mark.parametrize('name', [name for name in DOCUMENTS if blocks(name, 'python')])
 def test_programs_run_as_written(reader, name, tmp_path):
     original, environment = reader
