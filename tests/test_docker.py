@@ -93,7 +93,8 @@ def context_of(folder):
         (shutil.copytree if os.path.isdir(source) else shutil.copyfile)(source, target)
 
 
-@pytest.mark.slow  # In every environment: the Pythons of the images differ.
+@pytest.mark.slow
+@pytest.mark.each_python  # Those of the images differ.
 @pytest.mark.parametrize('name', DOCKERFILES)
 def test_the_package_steps_run(name, tmp_path):
     version, brought = BASES[name]

@@ -1,5 +1,6 @@
 """What a command prints: log lines, errors, and file names that cannot harm a terminal."""
 
+import atexit
 import codecs
 import io
 import logging
@@ -105,13 +106,25 @@ def open_closed_streams():
 
 def for_every_name(stream, buffer):
     """Returns a text stream to `buffer`, like `stream`, that takes every name in any locale."""
-    ascii_only = codecs.lookup(stream.encoding or 'ascii').name == 'ascii'  # Containers have none.
-    encoding = 'utf-8' if ascii_only else stream.encoding
-    errors = 'surrogateescape' if encoding.lower() == 'utf-8' else 'backslashreplace'
-    return io.TextIOWrapper(buffer, encoding, errors, line_buffering=True)
+    return io.TextIOWrapper(buffer, line_buffering=True, **_encoding(stream))
 
 
 def print_every_name():
-    """Lets the standard streams take every file name in any locale."""
-    sys.stdout = for_every_name(sys.stdout, sys.stdout.buffer)
-    sys.stderr = for_every_name(sys.stderr, sys.stderr.buffer)
+    """Lets the standard streams take every file name in any locale.
+
+    They stay the same objects where they can: a debugger has them already.
+    """
+    for name in ('stdout', 'stderr'):
+        stream = getattr(sys, name)
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(line_buffering=True, **_encoding(stream))
+        else:  # Python 3.6.
+            atexit.register(stream.flush)
+            setattr(sys, name, for_every_name(stream, stream.buffer))
+
+
+def _encoding(stream):
+    ascii_only = codecs.lookup(stream.encoding or 'ascii').name == 'ascii'  # Containers have none.
+    encoding = 'utf-8' if ascii_only else stream.encoding
+    errors = 'surrogateescape' if encoding.lower() == 'utf-8' else 'backslashreplace'
+    return {'encoding': encoding, 'errors': errors}

@@ -349,7 +349,7 @@ def test_a_debugger_stops_in_the_work(count_ops):
         'quit\n',
     )
     assert "('at', '" in ended.stdout and 'count_ops.py' in ended.stdout
-    assert re.search(r'^\(Pdb\) \d+$', ended.stdout, re.MULTILINE)
+    assert re.search(r'\(Pdb\) \d+$', ended.stdout, re.MULTILINE)
 
 
 # What coverage does, which no environment of ours has: it traces, and saves what it saw by atexit.

@@ -150,7 +150,7 @@ def test_a_chain_that_is_deeper_than_pythons_stack():
     assert modes.quantize(chain('Relu')(3 * sys.getrecursionlimit()), how)
 
 
-@pytest.mark.slow  # In every environment: it is TensorFlow that this is about.
+@pytest.mark.slow  # With each TensorFlow: it is TensorFlow that this is about.
 def test_a_long_chain_labels_a_photo(in_subprocess, tmp_path):
     """In a process of its own: TensorFlow 2 ended here with SIGSEGV."""
     graph_def = chain('Identity')(60000)

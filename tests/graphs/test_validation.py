@@ -166,7 +166,7 @@ def test_every_operation_of_the_real_graphs_is_allowed(shared_data):
         validation.check_operations(graph_def)
 
 
-@pytest.mark.slow  # In every environment: the operations are those of its TensorFlow.
+@pytest.mark.slow  # With each TensorFlow: the operations are those of its TensorFlow.
 @pytest.mark.parametrize('name', ['MobileNetV2', 'NASNetMobile', 'InceptionV3'])
 def test_every_operation_of_kerass_networks_is_allowed(name):
     """In a process of its own: this one has turned off what Keras builds on in TensorFlow 2."""
