@@ -736,6 +736,22 @@ def test_what_comes_into_the_summaries_in_the_meantime_stays(bench, in_process, 
     assert files.read(note, 'note') == b'years of work'
 
 
+def test_without_summaries_a_run_writes_none_and_the_report_has_no_curves(bench, in_process):
+    report = os.path.join(bench.folder, 'report.html')
+    summaries_dir = os.path.join(bench.folder, 'summaries')
+    ended = in_process(retrain, *bench.flags(summary_interval=0, report=report))
+    assert ended.status == 0, ended.err
+    assert not os.path.exists(summaries_dir) and 'tensorboard' not in ended.out
+    graph = bench.graph_bytes()
+    assert 'Learning curves' not in files.read(report, 'report').decode('utf-8')
+    assert in_process(retrain, *bench.flags(report=report)).status == 0
+    assert 'Learning curves' in files.read(report, 'report').decode('utf-8')
+    assert bench.graph_bytes() == graph
+    before = sorted(os.walk(summaries_dir))
+    assert in_process(retrain, *bench.flags(summary_interval=0)).status == 0
+    assert sorted(os.walk(summaries_dir)) == before
+
+
 def test_two_runs_do_not_share_summaries(bench, in_process, one_error, monkeypatch):
     monkeypatch.setattr(summaries, '_PATIENCE_SECONDS', 0.1)
     flags = bench.flags(how_many_training_steps=3)

@@ -57,9 +57,9 @@ def run(settings, backbone, dataset):
     saved = _saved(training)
     examples = _examples(settings, backbone, dataset)
     _check_examples(training, examples, dataset.labels)
-    if saved is None:
+    if saved is None and training.summary_interval:
         summaries.empty_dir(training.summaries_dir)
-    else:
+    if saved is not None:
         _LOG.info('Resuming after %d steps, from the checkpoint', saved.steps_done)
     described = _description(settings, backbone, dataset)
     with contextlib.ExitStack() as stack:
