@@ -259,7 +259,8 @@ class _Run:
     def history(self):
         """Returns the `History`."""
         best_step = self._best.step if self._best is not None else None
-        return History(self._evaluations, self._steps_done, self._stopped_early, best_step)
+        early = self._steps_done < self._settings.how_many_training_steps
+        return History(self._evaluations, self._steps_done, early, best_step)
 
 
 def _discard(summaries, step):

@@ -1,7 +1,9 @@
 """The tail: the nodes of a network from the boundary to the bottleneck, which are trained too."""
 
+import tensorflow.compat.v1 as tf
+
 from scripts.common.errors import UserError
-from scripts.graphs import search
+from scripts.graphs import build, search
 
 # The operations whose second input is trained: filters, weights and biases.
 _TRAINED = {'Conv2D', 'DepthwiseConv2dNative', 'MatMul', 'BiasAdd'}
@@ -32,13 +34,8 @@ def trained_constants(backbone):
 
 def _between(nodes, boundary, bottleneck):
     """Returns the names of the nodes that the bottleneck needs where the boundary is fed."""
-    needed, waiting = set(), [bottleneck]
-    while waiting:
-        name = waiting.pop()
-        if name not in needed and name != boundary:
-            needed.add(name)
-            waiting.extend(search.node_name(each) for each in nodes[name].input)
-    return needed
+    fed = dict(nodes, **{boundary: tf.NodeDef(name=boundary)})
+    return {node.name for node in build.needed(fed.values(), [bottleneck])} - {boundary}
 
 
 def _constant(nodes, name):

@@ -106,6 +106,11 @@ def test_the_callback_may_stop_the_training(pretrained, settings):
     assert fitted.graph_def == shorter.graph_def
 
 
+def test_a_callback_that_stops_after_the_last_step_stops_nothing(pretrained, settings):
+    fitted = Fitted(pretrained, settings, on_evaluation=lambda evaluation: evaluation.step == 24)
+    assert fitted.history.steps_done == 25 and not fitted.history.stopped_early
+
+
 def test_summaries_have_the_classic_tags_steps_and_graph(pretrained, settings):
     Fitted(pretrained, settings)
     train_dir = os.path.join(settings.summaries_dir, 'train')
