@@ -106,7 +106,7 @@ def check_gradients(backbone):
             each.name: tf.placeholder(tf.float32, each.value.shape) for each in tail.constants
         }
         bottleneck = add(tail, features, weights)
-        gradients.check(bottleneck, weights, backbone.network.name)
+        gradients.check(bottleneck, weights, backbone)
 
 
 def _path(backbone):
