@@ -45,9 +45,7 @@ def _define_network(define):
         define,
         "the network's own, for a path as the graph declares, otherwise 224",
         "the network's own, for a path as the graph says, otherwise 127.5",
-    )
-    define.string(
-        'input_layer', None, 'The input node of the network. Default: its own, or the placeholder.'
+        "the network's own, for a path the only placeholder",
     )
     define.string(
         'bottleneck_layer',

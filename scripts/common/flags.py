@@ -167,8 +167,8 @@ def define_graph_reading(define):
         define,
         'as the graph declares, otherwise 224, or 299 if the input node is Mul',
         'as the graph says, otherwise 127.5, or 128 if the input node is Mul',
+        'input or Mul',
     )
-    define.string('input_layer', None, 'The input node. Default: input or Mul.')
     define.string(
         'output_layer',
         None,
@@ -182,8 +182,8 @@ def define_graph_reading(define):
     )
 
 
-def define_pixels(define, size, scaling):
-    """Defines which pixels a graph is fed; `size` and `scaling` say what the defaults are."""
+def define_pixels(define, size, scaling, layer):
+    """Defines which pixels a graph is fed, and where; the other arguments say the defaults."""
     for side in ('height', 'width'):
         meaning = 'The %s of the input, in pixels. Default: %s.' % (side, size)
         define.integer('input_' + side, None, meaning, POSITIVE)
@@ -193,6 +193,7 @@ def define_pixels(define, size, scaling):
     ):
         text = '%s; three, with commas, for red, green and blue. Default: %s.'
         define.channels(name, text % (meaning, scaling))
+    define.string('input_layer', None, 'The input node. Default: %s.' % layer)
 
 
 def define_top_k(define, meaning):
