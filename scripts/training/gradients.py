@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
-from scripts.graphs import build, search
+from scripts.graphs import build, search, versions
+from scripts.graphs.session import open_session
 
 # Before the names of nodes that stand only in the training graph.
 SCOPE = 'trained_tail/'
@@ -44,12 +45,14 @@ def differentiable(graph_def, names):
     return build.graph(nodes, graph_def)
 
 
-def check(target, weights, backbone):
+def check(target, weights, fed, backbone):
     """Raises UserError, which names an operation, where a tensor has no gradient.
 
     Args:
       target: the tensor.
       weights: a dict from names to the tensors that it has to have a gradient with respect to.
+      fed: a dict from placeholders to values for one photo. The gradient is computed once: some
+        operations have one that TensorFlow cannot run, such as a dilated convolution's in 1.15.
       backbone: the `Backbone` behind which it stands, for messages.
     """
     try:
@@ -61,6 +64,17 @@ def check(target, weights, backbone):
     for name, gradient in zip(weights, found):
         if gradient is None:
             _refuse(backbone, 'no gradient reaches the constant %s' % name)
+    operations = [gradient.op for gradient in found]
+    with open_session(target.graph) as session:
+        try:
+            session.run(operations, fed)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            where = error.op.name if error.op is not None else 'a node'
+            _refuse(
+                backbone,
+                'TensorFlow %s cannot compute %s: %s'
+                % (tf.VERSION, where, versions.what_failed(error)),
+            )
 
 
 def _refuse(backbone, reason):

@@ -2,6 +2,7 @@
 
 import typing
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
@@ -105,7 +106,9 @@ def check_gradients(backbone):
             each.name: tf.placeholder(tf.float32, each.value.shape) for each in tail.constants
         }
         bottleneck = add(tail, features, weights)
-        gradients.check(bottleneck, weights, backbone)
+        fed = {weights[each.name]: each.value for each in tail.constants}
+        fed[features] = np.zeros((1,) + backbone.shape, np.float32)
+        gradients.check(bottleneck, weights, fed, backbone)
 
 
 def _path(backbone):

@@ -286,6 +286,20 @@ def test_an_operation_without_a_gradient_is_named():
         tail.check_gradients(changed('fused', change))
 
 
+def test_a_gradient_that_cannot_be_computed_is_told():
+    def change(graph_def, nodes):
+        nodes['Conv2D_1'].attr['strides'].list.i[:] = [1, 1, 1, 1]
+        nodes['Conv2D_1'].attr['dilations'].list.i[:] = [1, 2, 2, 1]
+
+    cut = changed('fused', change)
+    if tf.VERSION.startswith('2'):
+        tail.check_gradients(cut)
+        return
+    with pytest.raises(UserError, match='cannot compute .*Conv2D_1.*: .* dilation rates') as error:
+        tail.check_gradients(cut)
+    assert '\n' not in str(error.value)
+
+
 def test_a_gradient_that_stops_is_told():
     def change(graph_def, nodes):
         nodes['Softplus'].input[0] = 'stopped'
