@@ -108,7 +108,8 @@ def check_gradients(backbone):
         bottleneck = add(tail, features, weights)
         fed = {weights[each.name]: each.value for each in tail.constants}
         fed[features] = np.zeros((1,) + backbone.shape, np.float32)
-        gradients.check(bottleneck, weights, fed, backbone)
+        path = _path(tail.backbone)[1:]
+        gradients.check(bottleneck, list(weights.values()), path, fed, backbone)
 
 
 def _path(backbone):

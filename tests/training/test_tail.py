@@ -300,14 +300,29 @@ def test_a_gradient_that_cannot_be_computed_is_told():
     assert '\n' not in str(error.value)
 
 
-def test_a_gradient_that_stops_is_told():
-    def change(graph_def, nodes):
+def test_what_stops_a_gradient_is_named():
+    def stop(graph_def, nodes):
         nodes['Softplus'].input[0] = 'stopped'
         add(graph_def, 'StopGradient', 'stopped', ['norm_1/FusedBatchNorm'])
 
-    expected = 'small cannot be trained behind .*: no gradient reaches the constant depthwise/weigh'
+    def round_too(graph_def, nodes):
+        stop(graph_def, nodes)
+        nodes['Softplus_1'].input[0] = 'floats'
+        integers = {'SrcT': tf.float32, 'DstT': tf.int32}
+        graph_def.node.extend(
+            [build.node('Cast', 'rounded', ['norm_2/FusedBatchNorm'], **integers)]
+        )
+        floats = {'SrcT': tf.int32, 'DstT': tf.float32}
+        graph_def.node.extend([build.node('Cast', 'floats', ['rounded'], **floats)])
+
+    expected = (
+        'small cannot be trained behind boundary: the operation Cast of the node rounded lets'
+    )
     with pytest.raises(UserError, match=expected):
-        tail.check_gradients(changed('fused', change))
+        tail.check_gradients(changed('fused', round_too))
+
+    with pytest.raises(UserError, match='the operation StopGradient of the node stopped lets no'):
+        tail.check_gradients(changed('fused', stop))
 
 
 def test_a_tail_without_weights_is_told():
