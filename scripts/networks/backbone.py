@@ -89,7 +89,8 @@ def cut(backbone, boundary):
     """
     node = search.require_node(backbone.graph_def, boundary, [backbone.boundary])
     with tf.Graph().as_default():
-        shape = _import(backbone, node.name, {}).shape
+        (tensor,) = import_nodes(backbone, [node.name])
+    shape = tensor.shape
     if not shape.ndims or not shape[1:].is_fully_defined():
         raise UserError(
             'the node %s gives values of shape %s, expected a batch of one known shape: choose '
@@ -112,7 +113,7 @@ def import_network(backbone, replaced):
       UserError: TensorFlow cannot load it, or its bottlenecks have another length.
     """
     network = backbone.network
-    tensor = _import(backbone, network.bottleneck_name, replaced)
+    (tensor,) = import_nodes(backbone, [network.bottleneck_name], replaced)
     return _of_shape(network, tensor, (network.bottleneck_length,))
 
 
@@ -131,16 +132,27 @@ def import_into_graph(backbone, pixels_tensor=None):
       UserError: TensorFlow cannot load it, or its features have another shape.
     """
     replaced = {} if pixels_tensor is None else {backbone.network.input_name: pixels_tensor}
-    tensor = _import(backbone, backbone.boundary, replaced)
+    (tensor,) = import_nodes(backbone, [backbone.boundary], replaced)
     return _of_shape(backbone.network, tensor, backbone.shape)
 
 
-def _import(backbone, name, replaced):
-    """Adds the network; returns the output of the node `name`, or the tensor that replaces it."""
+def import_nodes(backbone, names, replaced=None):
+    """Adds the network of a backbone to the current graph, for batches of any size.
+
+    Args:
+      backbone: a `Backbone`.
+      names: list of names of nodes.
+      replaced: a dict from the names of nodes to the tensors that replace their outputs, or None.
+
+    Returns:
+      The list of the nodes' first outputs, or of the tensors that replace them.
+
+    Raises:
+      UserError: TensorFlow cannot load it.
+    """
     graph_def = rewrite.allow_any_batch(backbone.graph_def, backbone.network.input_name)
-    input_map = {node + ':0': tensor for node, tensor in replaced.items()}
-    (tensor,) = import_graph(graph_def, [name + ':0'], input_map)
-    return tensor
+    input_map = {node + ':0': tensor for node, tensor in (replaced or {}).items()}
+    return import_graph(graph_def, [name + ':0' for name in names], input_map)
 
 
 def _of_shape(network, tensor, shape):
