@@ -12,10 +12,11 @@ from scripts.graphs.session import callable_of, open_session
 from scripts.networks import backbone as backbone_lib
 from scripts.training import head as head_lib
 from scripts.training import tail
+from scripts.training.settings import ALL
 
 # The names of what stands only in the training graph: what features are fed to, in the boundary's
 # place, and before the names of the constants whose places the tail's variables take.
-_FED, _TAIL_SCOPE = 'fed_features', 'trained_tail/'
+_FED, _TAIL_SCOPE, _SUMMARY_SCOPE = 'fed_features', 'trained_tail/', 'tail/'
 
 
 class Result(typing.NamedTuple):
@@ -59,16 +60,27 @@ class Model:
             replaced = {name: variable.value() for name, variable in self._tail.items()}
             replaced[backbone.boundary] = self._features
             bottleneck = backbone_lib.import_network(backbone, replaced)
-            self._head = head_lib.add(bottleneck, label_count, settings)
+            for name, variable in self._tail.items():
+                places = [head_lib.AT_EVALUATIONS]
+                tf.summary.histogram(_SUMMARY_SCOPE + name, variable, collections=places)
+            # Weights, not biases and batch norms.
+            decayed = [each for each in self._tail.values() if each.shape.ndims > 1]
+            self._head = head_lib.add(bottleneck, label_count, settings, decayed)
             self._variables = {each.op.name: each for each in tf.global_variables()}
+            tails = {each.op.name for each in self._tail.values()}
+            self._of_head = {each.op.name for each in tf.trainable_variables()} - tails
             initializer = tf.global_variables_initializer()
         self._session = open_session(graph)
         self._session.run(initializer)
         fed = [self._features, self._head.ground_truth_input, self._head.step_input]
         self._step = callable_of(self._session, fed, None, self._head.train_step)
         self._summarized_step = callable_of(
-            self._session, fed, self._head.summaries, self._head.train_step
+            self._session, fed, self._head.step_summaries, self._head.train_step
         )
+        # What is trained on fits into memory; to evaluate takes no more.
+        self.most_at_once = None
+        if self._tail and settings.train_batch_size != ALL:
+            self.most_at_once = settings.train_batch_size
 
     def __enter__(self):
         return self
@@ -99,7 +111,7 @@ class Model:
         head = self._head
         fetched = [head.accuracy, head.cross_entropy, head.scores]
         values = self._session.run(
-            fetched + [head.summaries] * summarize,
+            fetched + [head.evaluation_summaries] * summarize,
             {self._features: batch.features, head.ground_truth_input: batch.labels},
         )
         count = len(batch.labels)
@@ -115,9 +127,13 @@ class Model:
         return {name: tuple(each.shape.as_list()) for name, each in self._variables.items()}
 
     def set_values(self, values):
-        """Sets the variables as `values` gave them."""
-        for name, variable in self._variables.items():
-            variable.load(values[name], self._session)
+        """Sets variables as `values` or `head_values` gave them, of a model with the same ones."""
+        for name, value in values.items():
+            self._variables[name].load(value, self._session)
+
+    def head_values(self):
+        """Returns a dict from the name of each variable of the head to its value."""
+        return self._session.run({name: self._variables[name] for name in self._of_head})
 
     def graph_def(self, add_shapes=False):
         """Returns the network, from its fed node on, and what is trained, as a GraphDef."""
