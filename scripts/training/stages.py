@@ -1,19 +1,21 @@
-"""The stages of a retraining: which part of the network is trained, one stage after the other."""
+"""The stages of a retraining: what is trained on which features, one stage after the other."""
 
 import logging
 import typing
 
+import numpy as np
+
 from scripts.images.settings import Distortions
-from scripts.networks import backbone as backbone_lib
+from scripts.networks import blocks
 from scripts.networks.backbone import Backbone
-from scripts.training import checkpoint
-from scripts.training.settings import Retraining
+from scripts.training import checkpoint, tail
+from scripts.training.settings import ALL, Retraining
 
 _LOG = logging.getLogger(__name__)
 
 
 class Stage(typing.NamedTuple):
-    """One stage: the network behind a backbone is trained, and the head.
+    """One stage: the head is trained, and what the network has behind a backbone.
 
     settings: a `Retraining`, with the training and the distortions of this stage.
     backbone: the `Backbone` whose features are trained on.
@@ -39,17 +41,15 @@ def of(settings, backbone, dataset):
     Raises:
       UserError: there is no such boundary, or what is behind it cannot be trained.
     """
-    cut = (
-        backbone_lib.cut(backbone, settings.fine_tune_from) if settings.fine_tune_from else backbone
-    )
+    cut = blocks.cut_for(backbone, settings.fine_tune_blocks, settings.fine_tune_from)
+    tail.check_gradients(cut)
     identity = checkpoint.identity(settings, cut, dataset)
-    head = settings.head_training
-    stages = [Stage(settings._replace(training=_of_run(settings.training, identity)), cut)]
-    if head is not None:
-        settings = settings._replace(training=_of_run(head, identity), distortions=Distortions())
-        stages.insert(0, Stage(settings, backbone))
+    stages = [_of_run(settings, settings.training, identity, cut)]
+    if settings.head_training is not None:
+        undistorted = settings._replace(distortions=Distortions())
+        stages.insert(0, _of_run(undistorted, settings.head_training, identity, backbone))
     return stages
 
 
-def _of_run(training, identity):
-    return training._replace(identity=identity)
+def _of_run(settings, training, identity, backbone):
+    return Stage(settings._replace(training=training._replace(identity=identity)), backbone)
