@@ -10,6 +10,10 @@ from scripts.training import settings as settings_lib
 
 SEEDS = 2**31  # TensorFlow's seeds are no larger.
 
+# Of gradients when fine-tuning. Without it, two blocks of mobilenet_1.0_224 at the default rate go
+# from 96% of the validation flowers to 20%, and so do four blocks at a third of that rate.
+_CLIP_NORM = 1.0
+
 
 def define_all(define):
     """Defines the flags of `scripts.retrain` with a `Definer`."""
@@ -72,6 +76,7 @@ def stages(values, epoch):
         learning_rate_flag='fine_tune_learning_rate',
         first_step=values.head_steps,
         keep_best=True,
+        clip_norm=_CLIP_NORM,
         **{name: each for name, each in defaults.items() if values[name].using_default_value},
     )
     return head if values.head_steps else None, training

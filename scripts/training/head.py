@@ -99,7 +99,7 @@ def add(bottleneck_tensor, label_count, settings, decayed=()):
             loss = _mean_cross_entropy(ground_truth_input, layers.logits(dropped))
         loss = optimizing.with_decay(loss, layers.weights + list(decayed), settings)
         rate = optimizing.learning_rate(settings, step_input)
-        train_step = optimizing.minimize(loss, rate, settings.optimizer)
+        train_step = optimizing.minimize(loss, rate, settings)
     if isinstance(rate, tf.Tensor):
         tf.summary.scalar('learning_rate', rate, collections=[_AT_STEPS])
     with tf.name_scope('accuracy'):

@@ -45,17 +45,25 @@ def with_decay(loss, weights, settings):
     return loss + settings.weight_decay * tf.add_n([tf.nn.l2_loss(each) for each in weights])
 
 
-def minimize(loss, rate, optimizer):
-    """Returns the operation that is one step of an optimizer, of all variables.
+def minimize(loss, rate, settings):
+    """Returns the operation that is one step of the optimizer, of all variables.
 
     Args:
       loss: float32 scalar.
       rate: as `learning_rate` gives it.
-      optimizer: one of `settings.OPTIMIZERS`.
+      settings: a `settings.Training`.
     """
-    if optimizer == ADAM:
-        return tf.train.AdamOptimizer(rate).minimize(loss)
-    if optimizer in (MOMENTUM, NESTEROV):
-        nesterov = optimizer == NESTEROV
-        return tf.train.MomentumOptimizer(rate, _MOMENTUM, use_nesterov=nesterov).minimize(loss)
-    return tf.train.GradientDescentOptimizer(rate).minimize(loss)
+    optimizer = _optimizer(settings.optimizer, rate)
+    if not settings.clip_norm:
+        return optimizer.minimize(loss)
+    gradients, variables = zip(*optimizer.compute_gradients(loss))
+    clipped, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
+    return optimizer.apply_gradients(zip(clipped, variables))
+
+
+def _optimizer(name, rate):
+    if name == ADAM:
+        return tf.train.AdamOptimizer(rate)
+    if name in (MOMENTUM, NESTEROV):
+        return tf.train.MomentumOptimizer(rate, _MOMENTUM, use_nesterov=name == NESTEROV)
+    return tf.train.GradientDescentOptimizer(rate)

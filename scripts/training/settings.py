@@ -31,7 +31,7 @@ _NODE_NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.\-]+)*\Z')
 
 
 class Training(typing.NamedTuple):
-    """How to train; the fields are the flags of `scripts.retrain` of the same names, but for four.
+    """How to train; the fields are the flags of `scripts.retrain` of the same names, but for five.
 
     The same random_seed repeats a run to the byte. A program that calls `fit` need not set what has
     a default here: all photos are evaluated, and no file is written.
@@ -48,6 +48,7 @@ class Training(typing.NamedTuple):
     keep_best: whether the variables are in the end those of the best evaluation, without early
       stopping too. There is then one before the first step, and one whenever eval_step_interval
       steps are done.
+    clip_norm: the norm, over all variables, that a longer gradient is scaled down to; 0: none is.
     learning_rate_flag: the flag that learning_rate comes from.
     """
 
@@ -75,6 +76,7 @@ class Training(typing.NamedTuple):
     identity: typing.Optional[typing.Dict[str, typing.Any]] = None
     first_step: int = 0
     keep_best: bool = False
+    clip_norm: float = 0
     learning_rate_flag: str = 'learning_rate'
 
     @property

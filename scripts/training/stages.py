@@ -79,7 +79,7 @@ def _announce(training, backbone, cut, photos):
     _LOG.info(
         'Fine-tuning %s: %s parameters; features of %s (%s a photo, %s in all); about %s of memory',
         what,
-        '{:,}'.format(tail.parameters),
+        f'{tail.parameters:,}',
         ' x '.join(map(str, cut.shape)),
         _in_bytes(photo),
         _in_bytes(photo * photos),
