@@ -24,6 +24,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.export import outputs
 from scripts.images import exif
+from scripts.images import settings as image_settings
 from scripts.images.settings import Distortions
 from scripts.networks import registry
 from scripts.training import checkpoint, summaries
@@ -38,8 +39,8 @@ retrain_flags.define_all(flags.Definer(FLAGS))
 def main(values, arguments):
     """Retrains as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
-    network = registry.find(values.architecture)
-    retrain_flags.apply_recipe(values, getattr(network, 'recipe', {}))
+    network = registry.find(values.architecture, values.model_dir)
+    retrain_flags.apply_recipe(values, network.recipe)
     _check_flags(values)
     split = split_lib.Split(
         values.testing_percentage, values.validation_percentage, values.split_key
@@ -132,6 +133,7 @@ def _write_report(values, evaluation):
 
 
 def _check_flags(values):
+    image_settings.check_std(values.input_std)
     split_lib.check(split_lib.Split(values.testing_percentage, values.validation_percentage))
     if values.fine_tune_blocks and values.fine_tune_from:
         raise UserError(
@@ -161,7 +163,7 @@ def _settings(values, network, dataset):
     return flags.settings(
         values,
         settings_lib.Retraining,
-        network=network._replace(pixels=pixels),
+        network=network._replace(pixels=pixels, given=flags.settings(values, registry.Given)),
         distortions=flags.settings(values, Distortions),
         training=training,
         head_training=head,

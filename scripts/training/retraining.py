@@ -14,7 +14,6 @@ from scripts.features import extract
 from scripts.features.place import Place
 from scripts.graphs import description
 from scripts.images import runner
-from scripts.images.settings import APPLY
 from scripts.training import batches as batches_lib
 from scripts.training import checkpoint, evaluating, summaries
 from scripts.training import fit as fit_lib
@@ -110,7 +109,7 @@ def _saved(settings):
 
 def _description(settings, backbone, dataset):
     """Returns the `Description` of the graph that is to be trained."""
-    network, split_used = settings.network, dataset.split
+    network, split_used = backbone.network, dataset.split
     return description.Description(
         labels=tuple(label.strip() for label in dataset.labels),
         input=description.Input(network.input_name, *network.pixels),
@@ -161,10 +160,7 @@ def _test(model, examples, training):
 
 def _examples(settings, backbone, dataset):
     """Returns a dict from category to `Examples`."""
-    network = settings.network
-    # Bottlenecks of turned photos stand beside the classic ones, never in their place.
-    name = network.name + ('_exif' if network.pixels.exif_rotation == APPLY else '')
-    place = Place(settings.bottleneck_dir, name)
+    place = Place(settings.bottleneck_dir, backbone.network.cache_name)
     photos = dataset.photos
     distorted = 0
     if settings.distortions.wanted():
