@@ -48,6 +48,10 @@ _HEADER_BYTES = 128
 _CHUNK_BYTES = 1 << 22
 
 
+class CannotWrite(UserError):
+    """A store takes no more, as where the disk is full."""
+
+
 class Store(typing.NamedTuple):
     """A file of features.
 
@@ -108,7 +112,7 @@ class Store(typing.NamedTuple):
           The entries, with checksums.
 
         Raises:
-          UserError: they cannot be written.
+          CannotWrite: they cannot be written.
         """
         rows = np.empty(len(entries), self.row_type)
         rows['entry'], rows['values'] = entries, values
@@ -128,7 +132,7 @@ class Store(typing.NamedTuple):
         """Writes the file again without dead and corrupt rows.
 
         Raises:
-          UserError: it cannot be written; it stays as it was.
+          CannotWrite: it cannot be written; it stays as it was.
         """
         with self._locked():
             rows = self.read()
@@ -138,6 +142,15 @@ class Store(typing.NamedTuple):
                 for begin in range(0, len(live), self.rows_a_chunk):
                     file.write(rows.as_bytes(live[begin : begin + self.rows_a_chunk]))
 
+    def remove(self):
+        """Removes the file; who has mapped it keeps it.
+
+        Raises:
+          CannotWrite: it cannot be removed.
+        """
+        with self._locked() as file:
+            appending.discard(file)
+
     @contextlib.contextmanager
     def _locked(self):
         """Opens the file for appending, under its lock."""
@@ -145,7 +158,7 @@ class Store(typing.NamedTuple):
             with appending.open_locked(self.path) as file:
                 yield file
         except OSError as error:
-            raise UserError('cannot write %s: %s' % (self.path, error.strerror or error))
+            raise CannotWrite('cannot write %s: %s' % (self.path, error.strerror or error))
 
 
 class Rows:
@@ -177,6 +190,10 @@ class Rows:
                 self._index[entry[:_NAME_BYTES]] = begin + number
             else:
                 self.corrupt += 1
+
+    def __len__(self):
+        """Returns the number of rows, dead ones included."""
+        return len(self._mapped)
 
     @property
     def wasteful(self):
