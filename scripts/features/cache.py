@@ -156,14 +156,23 @@ class Cache:
         return self._in_memory(kept.rows.values, kept.where)
 
     def give_up(self):
-        """Keeps no more; what this run has added goes where there was nothing before.
+        """Removes what this run has added where there was nothing before; returns whether it did.
 
         So a disk that turned out to be too small has room for what else is written.
         """
         if self._was_empty:
-            self._store.remove()
-            self._rows, self._added = self._store.read(), False
-            self.found[:] = False
+            self.remove()
+        return self._was_empty
+
+    def remove(self):
+        """Removes the store.
+
+        Raises:
+          StoreWriteError: it cannot be removed.
+        """
+        self._store.remove()
+        self._rows, self._added = self._store.read(), False
+        self.found[:] = False
 
     def _in_memory(self, values, where):
         """Returns `Features` for which some values are not in the store."""

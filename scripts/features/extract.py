@@ -9,9 +9,11 @@ import tensorflow.compat.v1 as tf
 from scripts.common import limits
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
+from scripts.features import kept_photos
 from scripts.features.cache import Cache
+from scripts.features.inputs import InputFeatures
 from scripts.features.maps import FeatureMaps
-from scripts.features.store import CannotWrite
+from scripts.features.store import StoreWriteError
 from scripts.images import bad_images, runner
 from scripts.networks import backbone as backbone_lib
 
@@ -28,7 +30,7 @@ def compute(backbone, place, photos, policy=bad_images.SKIP):
     a value's last bits depend on the batch, and the result not on what was kept.
 
     Feature maps for which the disk has no room are not kept: a line says so, and they are
-    recomputed each time.
+    recomputed each time. Where the boundary is the fed node itself, decoded photos are kept.
 
     Args:
       backbone: a `Backbone`.
@@ -37,12 +39,16 @@ def compute(backbone, place, photos, policy=bad_images.SKIP):
       policy: of `bad_images`.
 
     Returns:
-      `Features`, or `FeatureMaps`; those of unreadable photos are marked.
+      `Features`, `FeatureMaps` or `InputFeatures`; those of unreadable photos are marked.
 
     Raises:
       UserError: a photo is unreadable, and the policy is to stop; the network gives values that
         are not numbers; the disk is too small for bottlenecks; or a file cannot be read or written.
     """
+    network = backbone.network
+    if backbone.boundary == network.input_name:
+        kept = kept_photos.keep(place.folder, photos, network.pixels, policy)
+        return InputFeatures(kept, network.pixels)
     cache = Cache(backbone, place, photos)
     cache.load()
     what = 'bottlenecks' if cache.has_texts else 'features'
@@ -90,7 +96,7 @@ def _try(fill, cache):
     """Returns whether a cache could be filled; if not, a line says so."""
     try:
         fill()
-    except CannotWrite as error:
+    except StoreWriteError as error:
         cache.give_up()
         _LOG.warning('%s: features are not kept, but recomputed each time, which is slow', error)
         return False

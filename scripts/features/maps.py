@@ -4,13 +4,13 @@ import logging
 
 import numpy as np
 
-from scripts.features.store import CannotWrite
+from scripts.features.store import StoreWriteError
 
 _LOG = logging.getLogger(__name__)
 
 
 class FeatureMaps:
-    """What a backbone gives for a list of photos, where that is too much to look at in the beginning.
+    """What a backbone gives for a list of photos, where that is too much to look at at once.
 
     Checksums are looked at when a photo's features are first taken. Those that are corrupt then are
     recomputed and replaced; those that are not kept, as where the disk has no room, are recomputed
@@ -76,6 +76,6 @@ class FeatureMaps:
         try:
             self._cache.add(corrupt, values)
             self._kept = self._cache.kept()
-        except CannotWrite as error:
+        except StoreWriteError as error:
             _LOG.warning('%s: it is recomputed each time', error)
             self._kept.where[corrupt] = -1

@@ -48,7 +48,7 @@ _HEADER_BYTES = 128
 _CHUNK_BYTES = 1 << 22
 
 
-class CannotWrite(UserError):
+class StoreWriteError(UserError):
     """A store takes no more, as where the disk is full."""
 
 
@@ -112,7 +112,7 @@ class Store(typing.NamedTuple):
           The entries, with checksums.
 
         Raises:
-          CannotWrite: they cannot be written.
+          StoreWriteError: they cannot be written.
         """
         rows = np.empty(len(entries), self.row_type)
         rows['entry'], rows['values'] = entries, values
@@ -121,18 +121,14 @@ class Store(typing.NamedTuple):
             size = os.fstat(file.fileno()).st_size
             end = size - (size - _HEADER_BYTES) % rows.itemsize if size >= _HEADER_BYTES else 0
             file.truncate(end)
-            try:
-                _write(file, (b'' if end else self._header) + rows.tobytes())
-            except OSError:
-                file.truncate(end)  # A full disk has room again.
-                raise
+            appending.write(file, (b'' if end else self._header) + rows.tobytes())
         return rows['entry'].copy()
 
     def compact(self):
         """Writes the file again without dead and corrupt rows.
 
         Raises:
-          CannotWrite: it cannot be written; it stays as it was.
+          StoreWriteError: it cannot be written; it stays as it was.
         """
         with self._locked():
             rows = self.read()
@@ -146,7 +142,7 @@ class Store(typing.NamedTuple):
         """Removes the file; who has mapped it keeps it.
 
         Raises:
-          CannotWrite: it cannot be removed.
+          StoreWriteError: it cannot be removed.
         """
         with self._locked() as file:
             appending.discard(file)
@@ -158,7 +154,7 @@ class Store(typing.NamedTuple):
             with appending.open_locked(self.path) as file:
                 yield file
         except OSError as error:
-            raise CannotWrite('cannot write %s: %s' % (self.path, error.strerror or error))
+            raise StoreWriteError('cannot write %s: %s' % (self.path, error.strerror or error))
 
 
 class Rows:
@@ -255,9 +251,3 @@ def _add_checksums(rows):
 
 def _crc32(data):
     return zlib.crc32(data) & 0xFFFFFFFF
-
-
-def _write(file, data):
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]

@@ -103,7 +103,7 @@ def test_corrupt_values_that_cannot_be_replaced_are_recomputed_each_time(
     corrupt_values(place.store(backbone), 3)
 
     def refuse(*_):
-        raise store_lib.CannotWrite('cannot write it')
+        raise store_lib.StoreWriteError('cannot write it')
 
     monkeypatch.setattr(store_lib.Store, 'append', refuse)
     taken = []
