@@ -24,6 +24,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.export import outputs
 from scripts.images import exif
+from scripts.images import settings as image_settings
 from scripts.images.settings import Distortions
 from scripts.networks import registry
 from scripts.training import checkpoint, summaries
@@ -133,6 +134,7 @@ def _write_report(values, evaluation):
 
 
 def _check_flags(values):
+    image_settings.check_std(values.input_std)
     split_lib.check(split_lib.Split(values.testing_percentage, values.validation_percentage))
     settings_lib.check(flags.settings(values, settings_lib.Training, identity=None))
 
@@ -145,12 +147,12 @@ def _settings(values):
         training = training._replace(
             random_seed=random.SystemRandom().randrange(retrain_flags.SEEDS)
         )
-    network = registry.find(values.architecture)
+    network = registry.find(values.architecture, values.model_dir)
     pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
     return flags.settings(
         values,
         settings_lib.Retraining,
-        network=network._replace(pixels=pixels),
+        network=network._replace(pixels=pixels, given=flags.settings(values, registry.Given)),
         distortions=flags.settings(values, Distortions),
         training=training,
     )

@@ -41,6 +41,18 @@ def _define_network(define):
     )
     define.string('model_dir', '/tmp/imagenet', 'The folder of pretrained networks.')
     define.string('bottleneck_dir', '/tmp/bottleneck', 'The folder of bottlenecks.')
+    flags.define_pixels(
+        define,
+        "the network's own, for a path as the graph declares, otherwise 224",
+        "the network's own, for a path as the graph says, otherwise 127.5",
+        "the network's own, for a path the only placeholder",
+    )
+    define.string(
+        'bottleneck_layer',
+        None,
+        'The node whose output is the bottleneck. Default: that of the network, for a path the '
+        'last global pooling.',
+    )
 
 
 def _define_training(define):

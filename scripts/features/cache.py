@@ -58,6 +58,7 @@ class Cache:
         self.has_texts = place.has_texts(backbone)
         self.found = np.zeros(len(photos), np.bool_)
         self._fingerprint = backbone.fingerprint
+        self._uses_unrecorded = self.has_texts and backbone.network.classic
         self._store = place.store(backbone)
         self._text_paths = [place.text_path(photo) for photo in photos] if self.has_texts else None
         self.checks_late = len(backbone.shape) > 1
@@ -205,7 +206,10 @@ class Cache:
 
     def _examine_all(self, indices, stored):
         """Decides on the photos for which not all is as recorded; adds rows for what is used."""
-        examiner, new = Examiner(self.photos, self._text_paths, self._entries, stored), []
+        examiner = Examiner(
+            self.photos, self._text_paths, self._entries, stored, self._uses_unrecorded
+        )
+        new = []
         corrupt = (stored.where[indices] >= 0) & ~stored.intact[indices]
         for index in indices:
             values = examiner.examine(index)

@@ -1,8 +1,8 @@
 """Photos and text files that are not as recorded: which values count, and what is told of them.
 
 People delete, replace and edit text files: one that is gone, or cut short, is recomputed; of one
-with other numbers the numbers are used, with a warning; so are those of one that has no row, such
-as one of the classic script.
+with other numbers the numbers are used, with a warning; so are those of one that has no row, where
+the network is a classic one: the classic script wrote such.
 """
 
 import logging
@@ -43,11 +43,13 @@ class Examiner:
       text_paths: the path of each one's text file, or None where there are none.
       entries: ENTRY `[photos]`, what is there now; it notes in them what it sees.
       stored: a `Stored`.
+      uses_unrecorded: whether texts that have no row count.
     """
 
-    def __init__(self, photos, text_paths, entries, stored):
+    def __init__(self, photos, text_paths, entries, stored, uses_unrecorded):
         self._photos, self._text_paths = photos, text_paths
         self._entries, self._stored = entries, stored
+        self._uses_unrecorded = uses_unrecorded
         self._problems, self._used = [], {_UNRECORDED: [], _EDITED: []}
 
     def examine(self, index):
@@ -90,8 +92,7 @@ class Examiner:
         entry, recorded = self._entries[index], self._stored.recorded[index]
         row = self._stored.where[index]
         if row < 0:
-            entry['digest'] = identity.digest(self._photos[index].path, entry)
-            return self._read_text(index, None, None)
+            return self._without_row(index)
         if (recorded['fingerprint'] != entry['fingerprint']).any():
             return None, 'was made by another version of the network'
         if not self._is_same_photo(index):
@@ -103,6 +104,14 @@ class Examiner:
         if same_text and values is not None:
             return values, None
         return self._read_text(index, recorded, values)
+
+    def _without_row(self, index):
+        """Returns what `_examine` does, of a text that has no row."""
+        if not self._uses_unrecorded:
+            return None, 'has no record of the photo and the network that it was made of'
+        entry = self._entries[index]
+        entry['digest'] = identity.digest(self._photos[index].path, entry)
+        return self._read_text(index, None, None)
 
     def _checked(self, values, row):
         """Returns what `_examine` does; what is not intact may not be recorded again."""

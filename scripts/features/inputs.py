@@ -27,7 +27,7 @@ class InputFeatures:
 
     def __init__(self, kept, spec):
         self._kept, self.readable = kept, kept.readable
-        self.shape = (spec.height, spec.width, 3)
+        self.shape = (spec.height, spec.width, spec.channels)
         self.bytes_kept = kept.bytes_kept
         graph = tf.Graph()
         with graph.as_default(), tf.device('/cpu:0'):
@@ -37,7 +37,7 @@ class InputFeatures:
                 self._photos,
                 spec,
             )
-            self._images = tf.placeholder(tf.uint8, [None, None, None, 3])
+            self._images = tf.placeholder(tf.uint8, [None, None, None, spec.channels])
             self._of_images = _fed(self._images, spec)
         self._session = open_session(graph)
 
@@ -46,7 +46,7 @@ class InputFeatures:
         return len(self.readable)
 
     def take(self, photo_rows):
-        """Returns the pixels of some photos, readable ones, as float32 `[n, height, width, channels]`.
+        """Returns what is fed of some photos, readable ones: float32 `[n, *shape]`.
 
         Args:
           photo_rows: int array `[n]` of positions in the list of photos.

@@ -27,7 +27,7 @@ from scripts.features.cache import Cache
 from scripts.features.place import Place
 from scripts.features.store import StoreWriteError
 from scripts.images import bad_images, decoding, formats
-from scripts.images.settings import APPLY
+from scripts.images.settings import APPLY, GREY
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,8 +55,10 @@ class KeptPhotos:
     """
 
     def __init__(self, folder, photos, spec):
-        name = 'decoded' + ('_exif' if spec.exif_rotation == APPLY else '')
-        fingerprint = hashlib.sha256(repr((spec.exif_rotation, 3)).encode('ascii')).hexdigest()
+        name = (
+            'decoded' + '_exif' * (spec.exif_rotation == APPLY) + '_grey' * (spec.channels == GREY)
+        )
+        fingerprint = hashlib.sha256(name.encode('ascii')).hexdigest()
         self.paths = [photo.path for photo in photos]
         self.readable = np.zeros(len(photos), np.bool_)
         self._spec, self._folder = spec, folder
@@ -152,7 +154,7 @@ class KeptPhotos:
         self._index[:] = _NOTHING
         found = kept.where >= 0
         self._index[found] = kept.rows.values[kept.where[found]]
-        self._index[~_lie_within(self._index, len(self._mapped))] = _NOTHING
+        self._index[~_lie_within(self._index, len(self._mapped), self._spec.channels)] = _NOTHING
 
     def _has_room(self, rows):
         """Returns whether there is room for the pixels of photos; if not, a line says so."""
@@ -231,10 +233,16 @@ def keep(folder, photos, spec, policy=bad_images.SKIP):
     return kept
 
 
-def _lie_within(index, size):
-    """Returns which rows of an index, int64 `[n, columns]`, are of pixels in a file of a size."""
+def _lie_within(index, size, wanted):
+    """Returns which rows of an index, int64 `[n, columns]`, are of pixels in a file.
+
+    Args:
+      index: the rows.
+      size: of the file, in bytes.
+      wanted: how many channels photos have.
+    """
     begins, heights, widths, channels = index[:, :4].T
-    sane = (begins >= 0) & (begins <= size) & (channels == 3)
+    sane = (begins >= 0) & (begins <= size) & (channels == wanted)
     for side in (heights, widths):
         sane &= (side > 0) & (side <= formats.MOST_PIXELS)
     sane &= np.where(sane, heights * widths, 0) <= formats.MOST_PIXELS

@@ -52,7 +52,7 @@ def size_of(path, spec):
     except (OSError, TypeError):
         return 0
     pixels_in_it = width * height
-    return pixels_in_it * _channels(spec) if 0 < pixels_in_it <= formats.MOST_PIXELS else 0
+    return pixels_in_it * spec.channels if 0 < pixels_in_it <= formats.MOST_PIXELS else 0
 
 
 def photo(number_tensor, path_tensor, image_of, spec):
@@ -69,16 +69,12 @@ def photo(number_tensor, path_tensor, image_of, spec):
         lambda: _decode(path_tensor, spec),
         lambda: tf.numpy_function(image_of, [number_tensor], tf.uint8),
     )
-    image_tensor.set_shape([None, None, _channels(spec)])
+    image_tensor.set_shape([None, None, spec.channels])
     return image_tensor
 
 
 def _decode(path_tensor, spec):
-    return pixels.decode(pixels.read(path_tensor), spec.exif_rotation)
-
-
-def _channels(spec):
-    return 3
+    return pixels.decode(pixels.read(path_tensor), spec.exif_rotation, spec.channels)
 
 
 def _decode_one(session, image_tensor, path_tensor, path):

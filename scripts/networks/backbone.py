@@ -13,7 +13,8 @@ from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
-from scripts.networks import archive, registry
+from scripts.images.settings import RGB
+from scripts.networks import archive, finding, registry
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 class Backbone(typing.NamedTuple):
     """The frozen part of a network: from the fed node to a boundary.
 
-    network: its row of the registry, which holds the preprocessing.
+    network: its row of the registry, complete, which holds the preprocessing.
     graph_def: the network from its fed node, a placeholder; nodes behind the boundary are not part
       of the backbone.
     sha256: of the file that it came from, in hex.
@@ -38,7 +39,12 @@ class Backbone(typing.NamedTuple):
     @property
     def fingerprint(self):
         """The SHA-256, in hex, of all that features depend on but the photo."""
-        parts = [self.sha256, self.boundary, list(self.network.pixels)]
+        network, pixels = self.network, list(self.network.pixels)
+        if network.pixels.channels == RGB:
+            pixels.pop()  # As before there were others.
+        parts = [self.sha256, self.boundary, pixels]
+        if not network.classic:
+            parts.append(network.input_name)
         return hashlib.sha256(json.dumps(parts).encode('ascii')).hexdigest()
 
 
@@ -53,25 +59,21 @@ def load(network, model_dir):
       A `Backbone` up to the bottleneck.
 
     Raises:
-      UserError: it cannot be had, or is not the network that the registry describes.
+      UserError: it cannot be had, is not the network that the registry describes, or something of
+        it cannot be found.
     """
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):
         path = _obtain(network, model_dir)
     data = files.read(path, 'pretrained graph')
     graph_def = graph_files.parse(data, path)
-    nodes = search.nodes_by_name(graph_def)
-    for name in (network.input_name, network.bottleneck_name):
-        if name not in nodes:
-            raise UserError(
-                '%s has no node %s: it is truncated or not %s; delete it, and the next run '
-                'downloads it again' % (path, name, network.name)
-            )
-    shape = [1, network.pixels.height, network.pixels.width, 3]
-    graph_def = rewrite.cut_at(graph_def, network.input_name, shape)
-    sha256 = hashlib.sha256(data).hexdigest()
+    network, graph_def = finding.complete(network, graph_def, path)
     return Backbone(
-        network, graph_def, sha256, network.bottleneck_name, (network.bottleneck_length,)
+        network,
+        graph_def,
+        hashlib.sha256(data).hexdigest(),
+        network.bottleneck_name,
+        (network.bottleneck_length,),
     )
 
 
@@ -119,8 +121,8 @@ def import_into_graph(backbone, pixels_tensor=None):
 
     Args:
       backbone: a `Backbone`.
-      pixels_tensor: float32 `[batch, height, width, 3]`, normalized; or None for the placeholder
-        of the network's own.
+      pixels_tensor: float32 `[batch, height, width, channels]`, normalized; or None for the
+        placeholder of the network's own.
 
     Returns:
       The features tensor, float32 `[batch] + backbone.shape`.
@@ -161,7 +163,7 @@ def _obtain(network, model_dir):
     archive_path = os.path.join(model_dir, os.path.basename(network.archive))
     if os.path.exists(archive_path):
         try:
-            archive.check(archive_path, network.sha256)
+            archive.check(archive_path, network.checksum)
         except archive.DownloadError as error:
             _LOG.warning('%s is corrupt; downloading it again: %s', archive_path, error)
             _download(network, archive_path)
@@ -181,7 +183,7 @@ def _download(network, archive_path):
     url = urllib.parse.urljoin(registry.DOWNLOAD_ROOT, network.archive)
     _LOG.info('Downloading %s', url)
     try:
-        archive.download(url, archive_path, network.sha256)
+        archive.download(url, archive_path, network.checksum)
     except archive.DownloadError as error:
         raise UserError(
             'cannot download %s: %s. Put the archive in %s by hand, or use '

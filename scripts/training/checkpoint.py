@@ -109,8 +109,9 @@ def identity(settings, backbone, dataset):
         training,
         labels=list(dataset.labels),
         photos=hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
-        network=backbone.sha256,
-        exif_rotation=settings.network.pixels.exif_rotation,
+        # A classic network is named as in earlier checkpoints.
+        network=backbone.sha256 if backbone.network.classic else backbone.fingerprint,
+        exif_rotation=backbone.network.pixels.exif_rotation,
         distortions=list(settings.distortions),
     )
 

@@ -9,13 +9,12 @@ from scripts.common.errors import UserError
 from scripts.graphs import description as description_lib
 from scripts.graphs import search, versions
 from scripts.graphs.session import callable_of, open_session
-from scripts.networks import backbone as backbone_lib
+from scripts.training import gradients
 from scripts.training import head as head_lib
-from scripts.training import tail
+from scripts.training import tail as tail_lib
 
-# The names of what stands only in the training graph: what features are fed to, in the boundary's
-# place, and before the names of the constants whose places the tail's variables take.
-_FED, _TAIL_SCOPE = 'fed_features', 'trained_tail/'
+# What features are fed to, in the boundary's place; it stands only in the training graph.
+_FED = 'fed_features'
 
 
 class Result(typing.NamedTuple):
@@ -55,10 +54,14 @@ class Model:
             # A placeholder, for to feed the boundary itself is not enough: what TensorFlow's
             # optimizer makes of a gradient may wait for that node to have run.
             self._features = tf.placeholder(tf.float32, (None,) + backbone.shape, name=_FED)
-            self._tail = _tail_variables(backbone)
-            replaced = {name: variable.value() for name, variable in self._tail.items()}
-            replaced[backbone.boundary] = self._features
-            bottleneck = backbone_lib.import_network(backbone, replaced)
+            tail = tail_lib.find(backbone)
+            self._network_nodes = search.nodes_by_name(tail.backbone.graph_def)
+            self._tail = {
+                each.name: tf.Variable(each.value, name=gradients.SCOPE + each.name)
+                for each in tail.constants
+            }
+            values = {name: variable.value() for name, variable in self._tail.items()}
+            bottleneck = tail_lib.add(tail, self._features, values)
             self._head = head_lib.add(bottleneck, label_count, settings)
             self._variables = {each.op.name: each for each in tf.global_variables()}
             initializer = tf.global_variables_initializer()
@@ -135,9 +138,9 @@ class Model:
         """Returns the network and the head as trained so far, as one GraphDef of constants.
 
         The nodes of the network are those of its own file, to the byte, but for the values of the
-        constants that the tail trained: importing them writes out attributes that older TensorFlow
-        and other tools do not know. Of the new ones, attributes that hold their default are left
-        out for the same reason.
+        constants that the tail trained, and those that it folded: importing them writes out
+        attributes that older TensorFlow and other tools do not know. Of the new ones, attributes
+        that hold their default are left out for the same reason.
 
         Args:
           test: the `description.Test` that the description tells, or None.
@@ -145,31 +148,18 @@ class Model:
         frozen = tf.graph_util.convert_variables_to_constants(
             self._session, self.graph_def(), [self._output_name]
         )
-        original = search.nodes_by_name(self._backbone.graph_def)
         constants = {each.op.name: name for name, each in self._tail.items()}
-        reads = {each.value().op.name for each in self._tail.values()}
         result = tf.GraphDef(versions=self._backbone.graph_def.versions)
         for node in versions.strip_defaults(frozen).node:
             if node.name in constants:
                 trained = result.node.add()
-                trained.CopyFrom(original[constants[node.name]])
+                trained.CopyFrom(self._network_nodes[constants[node.name]])
                 trained.attr['value'].CopyFrom(node.attr['value'])
-            elif node.name not in reads:
-                result.node.add().CopyFrom(original.get(node.name, node))
+            elif not node.name.startswith(gradients.SCOPE):
+                result.node.add().CopyFrom(self._network_nodes.get(node.name, node))
         if self._description is not None:
             description_lib.attach(result, self._output_name, self._description._replace(test=test))
         return result
-
-
-def _tail_variables(backbone):
-    """Returns a dict from the name of each constant of the tail to a variable of its value."""
-    nodes = search.nodes_by_name(backbone.graph_def)
-    return {
-        name: tf.Variable(
-            tf.make_ndarray(nodes[name].attr['value'].tensor), name=_TAIL_SCOPE + name
-        )
-        for name in tail.trained_constants(backbone)
-    }
 
 
 def check_final_tensor_name(backbone, name):

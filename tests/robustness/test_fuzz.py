@@ -299,7 +299,7 @@ def _archives(folder):
     from scripts.networks import backbone as pretrained
     from scripts.networks import registry
 
-    network = registry.find('mobilenet_0.50_160')._replace(sha256=None)
+    network = registry.find('mobilenet_0.50_160')._replace(checksum=None)
     registry.DOWNLOAD_ROOT = 'http://127.0.0.1:1/'
     graph = stand_ins.mobilenet(160, 3).SerializeToString(deterministic=True)
     sample = samples.archive_of([(network.graph_file, graph), ('a/labels.txt', b'a\nb\n')])
