@@ -12,6 +12,7 @@ They are kept only where they take at most half of the free disk space, and are 
 network. The values that are made of them are those that the photos' own files give.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -112,7 +113,8 @@ class KeptPhotos:
         keeps = self._has_room(missing)
         chunk, size = [], 0
         images = decoding.decode_all([self.paths[row] for row in missing], self._spec, policy)
-        with Progress('Photos', len(missing), 'photos') as progress:
+        progress = Progress('Photos', len(missing), 'photos')
+        with progress, contextlib.closing(images):
             for row, image in zip(missing, images):
                 self.readable[row] = image is not None
                 progress.advance(1)
@@ -180,8 +182,8 @@ class KeptPhotos:
         values[:, 4] = [zlib.crc32(image) & 0xFFFFFFFF for _, image in chunk]
         sizes = values[:, 1:4].prod(axis=1)
         try:
-            data = b''.join(image.tobytes() for _, image in chunk)
-            values[:, 0] = _append(self._pixels_path, data) + np.cumsum(sizes) - sizes
+            begin = _append(self._pixels_path, [image for _, image in chunk])
+            values[:, 0] = begin + np.cumsum(sizes) - sizes
             self._cache.add(rows, values)
         except StoreWriteError as error:
             _LOG.warning('%s: no more pixels are kept, photos are decoded each time', error)
@@ -262,12 +264,17 @@ def _mapped(path):
         raise UserError('cannot read %s: %s' % (path, error.strerror or error))
 
 
-def _append(path, data):
-    """Appends bytes to a file; returns where they begin."""
+def _append(path, images):
+    """Appends images to a file, all or none; returns where the first one begins."""
     try:
         with appending.open_locked(path) as file:
             begin = os.fstat(file.fileno()).st_size
-            appending.write(file, data)
+            try:
+                for image in images:
+                    appending.write(file, image.reshape(-1).data)
+            except OSError:
+                file.truncate(begin)
+                raise
             return begin
     except OSError as error:
         raise StoreWriteError('cannot write %s: %s' % (path, error.strerror or error))
