@@ -14,7 +14,7 @@ from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.images.settings import RGB
-from scripts.networks import archive, finding, registry
+from scripts.networks import archive, completing, registry
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def load(network, model_dir):
         path = _obtain(network, model_dir)
     data = files.read(path, 'pretrained graph')
     graph_def = graph_files.parse(data, path)
-    network, graph_def = finding.complete(network, graph_def, path)
+    network, graph_def = completing.complete(network, graph_def, path)
     return Backbone(
         network,
         graph_def,
@@ -168,7 +168,7 @@ def _of_shape(network, tensor, shape):
 
 
 def _obtain(network, model_dir):
-    """Returns the path of a network's graph: embedded, or unpacked from its archive."""
+    """Returns the path of a network's graph: embedded, downloaded, or unpacked from an archive."""
     if network.archive is None:
         return os.path.join(registry.EMBEDDED_MODEL_DIR, network.graph_file)
     output_checks.check_folder_writable(model_dir)
@@ -181,6 +181,8 @@ def _obtain(network, model_dir):
             _download(network, archive_path)
     else:
         _download(network, archive_path)
+    if archive.is_graph(archive_path):
+        return archive_path
     archive.take_out(archive_path, network.graph_file, model_dir)
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):

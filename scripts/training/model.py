@@ -12,9 +12,11 @@ from scripts.graphs.session import callable_of, open_session
 from scripts.training import gradients
 from scripts.training import head as head_lib
 from scripts.training import tail as tail_lib
+from scripts.training.settings import ALL
 
-# What features are fed to, in the boundary's place; it stands only in the training graph.
-_FED = 'fed_features'
+# What features are fed to, in the boundary's place; it stands only in the training graph, as do the
+# summaries of the tail.
+_FED, _SUMMARIES = 'fed_features', 'tail/'
 
 
 class Result(typing.NamedTuple):
@@ -57,21 +59,34 @@ class Model:
             tail = tail_lib.find(backbone)
             self._network_nodes = search.nodes_by_name(tail.backbone.graph_def)
             self._tail = {
-                each.name: tf.Variable(each.value, name=gradients.SCOPE + each.name)
+                each.name: tf.Variable(tf.zeros(each.value.shape), name=gradients.SCOPE + each.name)
                 for each in tail.constants
             }
             values = {name: variable.value() for name, variable in self._tail.items()}
             bottleneck = tail_lib.add(tail, self._features, values)
-            self._head = head_lib.add(bottleneck, label_count, settings)
+            for name, variable in self._tail.items():
+                places = [head_lib.AT_EVALUATIONS]
+                tf.summary.histogram(_SUMMARIES + name, variable, collections=places)
+            decayed = [self._tail[each.name] for each in tail.constants if each.decayed]
+            self._head = head_lib.add(bottleneck, label_count, settings, decayed)
             self._variables = {each.op.name: each for each in tf.global_variables()}
+            tails = {each.op.name for each in self._tail.values()}
+            self._of_head = {each.op.name for each in tf.trainable_variables()} - tails
             initializer = tf.global_variables_initializer()
         self._session = open_session(graph)
         self._session.run(initializer)
+        # Not as first values in the graph, which may have two gigabytes at most.
+        for each in tail.constants:
+            self._tail[each.name].load(each.value, self._session)
         fed = [self._features, self._head.ground_truth_input, self._head.step_input]
         self._step = callable_of(self._session, fed, None, self._head.train_step)
         self._summarized_step = callable_of(
-            self._session, fed, self._head.summaries, self._head.train_step
+            self._session, fed, self._head.step_summaries, self._head.train_step
         )
+        # What is trained on fits into memory; to evaluate takes no more.
+        self.most_at_once = None
+        if self._tail and settings.train_batch_size != ALL:
+            self.most_at_once = settings.train_batch_size
 
     def __enter__(self):
         return self
@@ -102,7 +117,7 @@ class Model:
         head = self._head
         fetched = [head.accuracy, head.cross_entropy, head.scores]
         values = self._session.run(
-            fetched + [head.summaries] * summarize,
+            fetched + [head.evaluation_summaries] * summarize,
             {self._features: batch.features, head.ground_truth_input: batch.labels},
         )
         count = len(batch.labels)
@@ -118,9 +133,13 @@ class Model:
         return {name: tuple(each.shape.as_list()) for name, each in self._variables.items()}
 
     def set_values(self, values):
-        """Sets the variables as `values` gave them."""
-        for name, variable in self._variables.items():
-            variable.load(values[name], self._session)
+        """Sets variables as `values` or `head_values` gave them, of a model with the same ones."""
+        for name, value in values.items():
+            self._variables[name].load(value, self._session)
+
+    def head_values(self):
+        """Returns a dict from the name of each variable of the head to its value."""
+        return self._session.run({name: self._variables[name] for name in self._of_head})
 
     def graph_def(self, add_shapes=False):
         """Returns the network, from its fed node on, and what is trained, as a GraphDef."""

@@ -10,14 +10,14 @@ import tensorflow.compat.v1 as tf
 from scripts.common import encodings, intervals
 from scripts.common.errors import UserError
 from scripts.dataset import split
-from scripts.features import extract
+from scripts.features import extract, kept_photos
 from scripts.features.place import Place
 from scripts.graphs import description
-from scripts.images import runner
 from scripts.training import batches as batches_lib
 from scripts.training import checkpoint, evaluating, summaries
 from scripts.training import fit as fit_lib
 from scripts.training import settings as settings_lib
+from scripts.training import stages as stages_lib
 from scripts.training.batches import Examples, Sampler
 from scripts.training.model import Model, check_final_tensor_name
 
@@ -52,35 +52,56 @@ def run(settings, backbone, dataset):
       UserError: something is missing, corrupt or cannot be written; what is there stays.
     """
     check_final_tensor_name(backbone, settings.training.final_tensor_name)
-    training = settings.training._replace(identity=checkpoint.identity(settings, backbone, dataset))
-    saved = _saved(training)
-    examples = _examples(settings, backbone, dataset)
-    _check_examples(training, examples, dataset.labels)
-    if saved is None and training.summary_interval:
-        summaries.empty_dir(training.summaries_dir)
+    stages = stages_lib.of(settings, backbone, dataset)
+    saved = _saved(stages[-1].settings)
+    left = [stage for stage in stages if saved is None or saved.steps_done <= stage.training.end]
+    described = _description(settings, backbone, dataset)
+    evaluations, head = [], {}
+    for stage in left:
+        examples = _examples(stage.settings, stage.backbone, dataset)
+        _check_examples(settings.training, examples, dataset.labels)
+        if stage is left[0]:
+            _begin(saved, stage.training)
+        with contextlib.ExitStack() as stack:
+            model = Model(stage.backbone, len(dataset.labels), stage.training, described)
+            stack.enter_context(model).set_values(head)
+            batches = _batches(stage.settings, stage.backbone, examples[split.TRAINING])
+            stack.enter_context(batches)
+            history = fit_lib.fit(model, batches, examples[split.VALIDATION], stage.training)
+            evaluations += history.evaluations
+            if stage is not left[-1]:
+                head = model.head_values()
+                continue
+            tested = _test(model, examples[split.TESTING], stage.training)
+            if tested is not None:
+                _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
+            graph_def = model.frozen_graph(tested and tested.described)
+    return Trained(graph_def, tested, history._replace(evaluations=evaluations))
+
+
+def _begin(saved, training):
+    """Says where the run begins; empties the folder of summaries where that is the first step."""
     if saved is not None:
         _LOG.info('Resuming after %d steps, from the checkpoint', saved.steps_done)
-    described = _description(settings, backbone, dataset)
-    with contextlib.ExitStack() as stack:
-        model = stack.enter_context(Model(backbone, len(dataset.labels), training, described))
-        batches = stack.enter_context(_batches(settings, backbone, examples[split.TRAINING]))
-        history = fit_lib.fit(model, batches, examples[split.VALIDATION], training)
-        tested = _test(model, examples[split.TESTING], training)
-        if tested is not None:
-            _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
-        return Trained(model.frozen_graph(tested and tested.described), tested, history)
+    elif training.summary_interval:
+        summaries.empty_dir(training.summaries_dir)
 
 
-def _saved(training):
+def _saved(settings):
     """Returns the `Checkpoint` from which a run resumes, or None."""
+    training = settings.training
     if not training.resume:
         return None
     saved = checkpoint.load(training.checkpoint_path, training.identity)
-    if saved is not None and saved.steps_done > training.how_many_training_steps:
+    if saved is not None and saved.steps_done > training.end:
         raise UserError(
             'the checkpoint %s is after step %d, and --how_many_training_steps=%d asks for fewer: '
             'give at least as many, or another --checkpoint_path'
-            % (training.checkpoint_path, saved.steps_done, training.how_many_training_steps)
+            % (
+                training.checkpoint_path,
+                saved.steps_done - training.first_step,
+                training.how_many_training_steps,
+            )
         )
     return saved
 
@@ -144,38 +165,31 @@ def _examples(settings, backbone, dataset):
     if settings.distortions.wanted():
         distorted = sum(photo.category == split.TRAINING for photo in photos)
     features = extract.compute(backbone, place, photos[distorted:], settings.bad_images)
-    unreadable = runner.report_unreadable(
-        [photo.path for photo in photos[:distorted]], settings.bad_images
-    )
-    readable = np.concatenate(
-        [
-            np.array([photo.path not in unreadable for photo in photos[:distorted]], np.bool_),
-            features.readable,
-        ]
-    )
-    if not readable.all():
-        _LOG.warning(
-            '%d of %d photos are unreadable and are left out', (~readable).sum(), len(photos)
-        )
-    return {
-        category: _of_category(category, photos, features, readable)
+    examples = {
+        category: _of_category(category, photos[distorted:], features)
         for category in split.CATEGORIES
     }
+    if distorted:
+        examples[split.TRAINING] = _distorted_examples(settings, backbone, photos[:distorted])
+    unreadable = len(photos) - sum(len(each.photos) for each in examples.values())
+    if unreadable:
+        _LOG.warning('%d of %d photos are unreadable and are left out', unreadable, len(photos))
+    return examples
 
 
-def _of_category(category, photos, features, readable):
-    """Returns the `Examples` of a category.
+def _distorted_examples(settings, backbone, photos):
+    """Returns the `Examples` of photos that are distorted each time."""
+    spec = backbone.network.pixels
+    kept = kept_photos.keep(settings.bottleneck_dir, photos, spec, settings.bad_images)
+    return _of_category(split.TRAINING, photos, kept)._replace(features=None, decoded=kept)
 
-    Where `features` are of fewer photos than there are, the first ones, those of training, have
-    none.
-    """
-    rows = np.array([row for row in np.flatnonzero(readable) if photos[row].category == category])
+
+def _of_category(category, photos, features):
+    """Returns the `Examples` of those readable photos that are of a category."""
+    rows = [row for row in np.flatnonzero(features.readable) if photos[row].category == category]
     kept = [photos[row] for row in rows]
     labels = np.array([photo.label_index for photo in kept], np.int64)
-    rows = rows.astype(np.int64) - (len(photos) - len(features))
-    if (rows < 0).any():
-        return Examples(None, labels, kept, rows)
-    return Examples(features, labels, kept, rows)
+    return Examples(features, labels, kept, np.array(rows, np.int64))
 
 
 def _log_test(result, labels, print_misclassified):
