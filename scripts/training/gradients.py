@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
-from scripts.graphs import build, search, versions
+from scripts.graphs import build, versions
 from scripts.graphs.session import open_session
 
 # Before the names of nodes that stand only in the training graph.
@@ -26,7 +26,8 @@ _NAMED = re.compile(r"'(?P<name>[^']+)' \(op type: (?P<op>\w+)\)")
 def differentiable(graph_def, names):
     """Returns a GraphDef of the same values that has gradients in each TensorFlow.
 
-    The nodes keep their names; new ones are below SCOPE.
+    The nodes keep their names; new ones are below SCOPE. They wait for no others: what they would
+    wait for may stand in front of the boundary, and need pixels.
 
     Args:
       graph_def: a GraphDef.
@@ -34,15 +35,16 @@ def differentiable(graph_def, names):
     """
     names, nodes = set(names), []
     for node in graph_def.node:
-        if node.name in names and node.op == _GLOBAL:
+        if node.name not in names:
+            nodes.append(node)
+        elif node.op == _GLOBAL:
             nodes += _global_batch_norm(node)
-        elif node.name in names and OTHERS_GRADIENT in node.attr:
+        else:
             copy = tf.NodeDef()
             copy.CopyFrom(node)
-            del copy.attr[OTHERS_GRADIENT]
+            copy.input[:] = [each for each in node.input if not each.startswith('^')]
+            copy.attr.pop(OTHERS_GRADIENT, None)
             nodes.append(copy)
-        else:
-            nodes.append(node)
     return build.graph(nodes, graph_def)
 
 
@@ -112,10 +114,8 @@ def _global_batch_norm(node):
         return add(op, scope + name, *inputs)
 
     scale = step('Rsqrt', 'rsqrt', step('Add', 'variance', variance, nodes[0].name))
-    # As a control input where it is ignored: the frozen graph's node takes it, too.
-    ignored = ['^' + search.node_name(gamma)]
     if build.attribute(node, 'scale_after_normalization').b:
-        scale, ignored = step('Mul', 'scale', scale, gamma), []
+        scale = step('Mul', 'scale', scale, gamma)
     offset = step('Sub', 'offset', beta, step('Mul', 'shift', mean, scale))
-    add('Add', node.name, step('Mul', 'scaled', features, scale), offset, *ignored)
+    add('Add', node.name, step('Mul', 'scaled', features, scale), offset)
     return nodes

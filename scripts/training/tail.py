@@ -116,9 +116,7 @@ def _path(backbone):
     """Returns the names of the nodes from the boundary to the bottleneck, in topological order."""
     network, nodes = backbone.network, search.nodes_by_name(backbone.graph_def)
     boundary, bottleneck = backbone.boundary, network.bottleneck_name
-    fed = dict(nodes, **{boundary: tf.NodeDef(name=boundary)})
-    behind = {node.name for node in build.needed(fed.values(), [bottleneck])}
-    if network.input_name in behind - {boundary}:
+    if boundary not in paths.on_every_path(nodes, network.input_name, bottleneck):
         raise UserError(
             'the node %s is no boundary: there is a path from %s to %s that does not go through it'
             % (boundary, network.input_name, bottleneck)
