@@ -176,7 +176,7 @@ class Model:
                 trained = result.node.add()
                 trained.CopyFrom(self._network_nodes[constants[node.name]])
                 trained.attr['value'].CopyFrom(node.attr['value'])
-            elif not node.name.startswith(gradients.SCOPE):
+            elif node.name not in self._tail and not node.name.startswith(gradients.SCOPE):
                 result.node.add().CopyFrom(self._network_nodes.get(node.name, node))
         self._add_missing(result)
         if self._description is not None:
