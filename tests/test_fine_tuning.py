@@ -31,7 +31,14 @@ def bench(tmp_path, photo_dir):
 
 
 def fine_tuning(bench, **changes):
-    flags = dict(fine_tune_blocks=2, head_steps=20, how_many_training_steps=12, train_batch_size=20)
+    """Returns flags, with epochs of three steps wherever the photos are."""
+    flags = dict(
+        fine_tune_blocks=2,
+        head_steps=20,
+        how_many_training_steps=12,
+        train_batch_size=15,
+        split_key='name',
+    )
     return bench.flags(**dict(flags, **changes))
 
 
@@ -65,7 +72,11 @@ def test_the_graph_labels_and_quantizes(bench, in_process):
     photo = os.path.join(bench.photo_dir, 'Red', '000.jpg')
     rounded = os.path.join(bench.folder, 'rounded.pb')
     ended = in_process(
-        quantize_graph, '--input=' + bench.graph, '--output=' + rounded, '--mode=weights'
+        quantize_graph,
+        '--input=' + bench.graph,
+        '--output=' + rounded,
+        '--mode=weights',
+        '--output_node_names=final_result',
     )
     assert ended.status == 0, ended.err
     best = []
