@@ -14,7 +14,7 @@ from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.images.settings import RGB
-from scripts.networks import archive, finding, registry
+from scripts.networks import archive, completing, registry
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def load(network, model_dir):
         path = _obtain(network, model_dir)
     data = files.read(path, 'pretrained graph')
     graph_def = graph_files.parse(data, path)
-    network, graph_def = finding.complete(network, graph_def, path)
+    network, graph_def = completing.complete(network, graph_def, path)
     return Backbone(
         network,
         graph_def,
@@ -89,7 +89,8 @@ def cut(backbone, boundary):
     """
     node = search.require_node(backbone.graph_def, boundary, [backbone.boundary])
     with tf.Graph().as_default():
-        shape = _import(backbone, node.name, {}).shape
+        (tensor,) = import_nodes(backbone, [node.name])
+    shape = tensor.shape
     if not shape.ndims or not shape[1:].is_fully_defined():
         raise UserError(
             'the node %s gives values of shape %s, expected a batch of one known shape: choose '
@@ -112,7 +113,7 @@ def import_network(backbone, replaced):
       UserError: TensorFlow cannot load it, or its bottlenecks have another length.
     """
     network = backbone.network
-    tensor = _import(backbone, network.bottleneck_name, replaced)
+    (tensor,) = import_nodes(backbone, [network.bottleneck_name], replaced)
     return _of_shape(network, tensor, (network.bottleneck_length,))
 
 
@@ -131,16 +132,27 @@ def import_into_graph(backbone, pixels_tensor=None):
       UserError: TensorFlow cannot load it, or its features have another shape.
     """
     replaced = {} if pixels_tensor is None else {backbone.network.input_name: pixels_tensor}
-    tensor = _import(backbone, backbone.boundary, replaced)
+    (tensor,) = import_nodes(backbone, [backbone.boundary], replaced)
     return _of_shape(backbone.network, tensor, backbone.shape)
 
 
-def _import(backbone, name, replaced):
-    """Adds the network; returns the output of the node `name`, or the tensor that replaces it."""
+def import_nodes(backbone, names, replaced=None):
+    """Adds the network of a backbone to the current graph, for batches of any size.
+
+    Args:
+      backbone: a `Backbone`.
+      names: list of names of nodes.
+      replaced: a dict from the names of nodes to the tensors that replace their outputs, or None.
+
+    Returns:
+      The list of the nodes' first outputs, or of the tensors that replace them.
+
+    Raises:
+      UserError: TensorFlow cannot load it.
+    """
     graph_def = rewrite.allow_any_batch(backbone.graph_def, backbone.network.input_name)
-    input_map = {node + ':0': tensor for node, tensor in replaced.items()}
-    (tensor,) = import_graph(graph_def, [name + ':0'], input_map)
-    return tensor
+    input_map = {node + ':0': tensor for node, tensor in (replaced or {}).items()}
+    return import_graph(graph_def, [name + ':0' for name in names], input_map)
 
 
 def _of_shape(network, tensor, shape):
@@ -156,7 +168,7 @@ def _of_shape(network, tensor, shape):
 
 
 def _obtain(network, model_dir):
-    """Returns the path of a network's graph: embedded, or unpacked from its archive."""
+    """Returns the path of a network's graph: embedded, downloaded, or unpacked from an archive."""
     if network.archive is None:
         return os.path.join(registry.EMBEDDED_MODEL_DIR, network.graph_file)
     output_checks.check_folder_writable(model_dir)
@@ -169,6 +181,8 @@ def _obtain(network, model_dir):
             _download(network, archive_path)
     else:
         _download(network, archive_path)
+    if archive.is_graph(archive_path):
+        return archive_path
     archive.take_out(archive_path, network.graph_file, model_dir)
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):

@@ -5,8 +5,8 @@ import typing
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
-from scripts.graphs import build, paths, rewrite, search
-from scripts.graphs.importing import import_graph
+from scripts.graphs import build, paths, search
+from scripts.networks import backbone as backbone_lib
 
 ALL = -1  # As a number of blocks: the whole network.
 
@@ -46,8 +46,9 @@ def boundaries(backbone):
             % (network.name, error)
         )
     users = _users(nodes, order)
-    outputs = _outputs(backbone, cuts)
-    maps = {name for name in cuts if _is_map(outputs[name])}
+    with tf.Graph().as_default():
+        outputs = backbone_lib.import_nodes(backbone, cuts)
+    maps = {name for name, tensor in zip(cuts, outputs) if _is_map(tensor)}
     position = {name: index for index, name in enumerate(order)}
     ending = [index for index, name in enumerate(order) if nodes[name].op in _ENDING]
     last = max(
@@ -97,35 +98,7 @@ def cut_for(backbone, blocks, from_node=''):
             % (blocks, len(names), ALL, _choice(backbone, names))
         )
     name = wanted or (whole if blocks == ALL else names[blocks - 1])
-    shape = _outputs(backbone, [name])[name].shape.as_list()
-    return backbone._replace(boundary=name, shape=tuple(shape[1:]))
-
-
-def import_tensors(backbone, names):
-    """Adds a network to the current graph, for batches of any size.
-
-    Args:
-      backbone: a `Backbone`.
-      names: list of names of nodes.
-
-    Returns:
-      The list of their first outputs. Their shapes are those for photos of the size that the
-      network is fed, whatever its placeholder says.
-
-    Raises:
-      UserError: TensorFlow cannot load it.
-    """
-    network = backbone.network
-    graph_def = rewrite.allow_any_batch(backbone.graph_def, network.input_name)
-    fed = tf.placeholder(tf.float32, (None,) + input_shape(backbone), name='fed_pixels')
-    fed_name = network.input_name + ':0'
-    return import_graph(graph_def, [name + ':0' for name in names], {fed_name: fed})
-
-
-def input_shape(backbone):
-    """Returns the shape of what a network is fed for one photo: (height, width, channels)."""
-    pixels = backbone.network.pixels
-    return pixels.height, pixels.width, getattr(pixels, 'channels', 3)
+    return backbone_lib.cut(backbone, name)
 
 
 class _User(typing.NamedTuple):
@@ -145,12 +118,6 @@ def _users(nodes, order):
             if source in users and not each.startswith('^'):
                 users[source].append(_User(name, nodes[name].op, build.output_index(each)))
     return users
-
-
-def _outputs(backbone, names):
-    """Returns a dict from the names of nodes to their first outputs, tensors of a new graph."""
-    with tf.Graph().as_default():
-        return dict(zip(names, import_tensors(backbone, names)))
 
 
 def _is_map(tensor):

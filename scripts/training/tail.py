@@ -7,7 +7,6 @@ import tensorflow.compat.v1 as tf
 from scripts.common.errors import UserError
 from scripts.graphs import build, paths, search
 from scripts.networks import backbone as backbone_lib
-from scripts.networks import blocks
 from scripts.training import gradients, parameters
 
 # What holds no values of its own: the values of what it is given, in the same memory.
@@ -40,7 +39,7 @@ class Tail(typing.NamedTuple):
         nodes = search.nodes_by_name(self.backbone.graph_def)
         names = [name for name in _path(self.backbone) if nodes[name].op not in _ALIASES]
         with tf.Graph().as_default():
-            tensors = blocks.import_tensors(self.backbone, names)
+            tensors = backbone_lib.import_nodes(self.backbone, names)
         shapes = [each.shape[1:] for each in tensors if each.shape.ndims]
         return sum(4 * shape.num_elements() for shape in shapes if shape.is_fully_defined())
 
@@ -106,7 +105,7 @@ def check_gradients(backbone):
             each.name: tf.placeholder(tf.float32, each.value.shape) for each in tail.constants
         }
         bottleneck = add(tail, features, weights)
-        gradients.check(bottleneck, weights, backbone.network.name)
+        gradients.check(bottleneck, weights, backbone)
 
 
 def _path(backbone):

@@ -270,3 +270,20 @@ def test_a_folder_of_another_program_is_no_imported_network(tmp_path):
     stand_ins.install('mobilenet_1.0_224', str(tmp_path))
     with pytest.raises(UserError, match='did you mean mobilenet_1.0_224'):
         registry.find('mobilenet_v1_1.0_224', str(tmp_path))
+
+
+def test_another_fed_node_is_another_network(tmp_path):
+    row = registry.find('mobilenet_0.25_128')
+    path = stand_ins.install(row.name, str(tmp_path))
+    given = {'input_layer': 'MobilenetV1/Pool', 'input_height': 4, 'input_width': 4}
+    given['bottleneck_layer'] = row.bottleneck_name
+    by_name = row._replace(
+        given=registry.Given(
+            input_layer='MobilenetV1/Pool:0',
+            **{side: 4 for side in ('input_height', 'input_width')},
+        )
+    )
+    other = backbone_lib.load(by_name, str(tmp_path))
+    assert other.network.input_name == 'MobilenetV1/Pool' and not other.network.classic
+    assert other.network.variant and features(other).shape == (3, 1001)
+    assert load(path, **given).network.variant
