@@ -108,6 +108,13 @@ def test_without_steps_of_the_head_there_is_one_stage(bench, in_process):
     assert logged(ended.out) == ['Before step 0', 'Step 2', 'Step 5', 'Step 8', 'Step 11']
 
 
+def test_without_validation_photos_the_last_step_counts(bench, in_process):
+    ended = in_process(retrain, *fine_tuning(bench, validation_percentage=0))
+    assert ended.status == 0
+    assert 'no validation photos: the graph is that of the last step' in ended.err
+    assert 'Kept' not in ended.out and 'Step 31: Train accuracy' in ended.out
+
+
 def test_summaries_count_on_and_the_graph_is_resumed_anywhere(bench, in_process, monkeypatch):
     """Stopped before each of these steps: in the head, at the seam, and behind it."""
     monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
