@@ -9,7 +9,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
-from scripts.features import extract
+from scripts.features import extract, sources
 from scripts.features import store as store_lib
 from scripts.features.place import Place
 from scripts.networks import backbone as backbone_lib
@@ -54,7 +54,7 @@ def corrupt_values(store, row):
 
 def test_once_features_are_kept_no_photo_is_opened(backbone, place, photos, values, monkeypatch):
     extract.compute(backbone, place, photos)
-    monkeypatch.setattr(extract, '_compute', None)
+    monkeypatch.setattr(sources.Photos, 'batches', None)
     features = extract.compute(backbone, place, photos)
     for photo in photos:
         os.unlink(photo.path)
