@@ -60,8 +60,8 @@ def run(settings, backbone, dataset):
     evaluations, head = [], {}
     for stage in left:
         examples = _examples(stage.settings, stage.backbone, dataset)
-        _check_examples(settings.training, examples, dataset.labels)
         if stage is left[0]:
+            _check_examples(settings.training, examples, dataset.labels)
             _begin(saved, stage.training)
         with contextlib.ExitStack() as stack:
             model = Model(stage.backbone, len(dataset.labels), stage.training, described)
@@ -137,6 +137,11 @@ def _check_examples(training, examples, labels):
         raise UserError(
             '--early_stopping_steps=%d needs validation photos, and there are none: add photos or '
             'raise --validation_percentage' % training.early_stopping_steps
+        )
+    if training.keep_best and not len(examples[split.VALIDATION].labels):
+        _LOG.warning(
+            'There are no validation photos: the graph is that of the last step of fine-tuning, '
+            'not of the best'
         )
 
 

@@ -267,6 +267,25 @@ def _graphs(folder):
     return _each(functools.partial(_in_child, read))
 
 
+def _networks(folder):
+    import tensorflow.compat.v1 as tf
+
+    from scripts.networks import backbone, registry
+    from tests.networks.test_finding import pooled
+
+    path = os.path.join(folder, 'network.pb')
+    graphs = [pooled(kind).SerializeToString(deterministic=True) for kind in ('kept', 'pool')]
+
+    def read(random):
+        _write(path, mutations.corrupted_graph(random, graphs[random.randint(2)], graphs))
+        loaded = backbone.load(registry.find(path), folder)
+        with tf.Graph().as_default():
+            backbone.import_into_graph(loaded)
+        return READ
+
+    return _each(functools.partial(_in_child, read))
+
+
 def _in_child(read, random):
     """Reads as a command does, in a child process: there TensorFlow may crash, and it is told."""
     child = os.fork()
@@ -402,6 +421,7 @@ READERS = {
     'the bottleneck reader': _bottlenecks,
     'the labels reader': _labels,
     'the graph loader': _graphs,
+    'the loader of networks by path': _networks,
     'the archive reader': _archives,
     'the checkpoint reader': _checkpoints,
     'the reader of event files': _event_files,
@@ -420,7 +440,7 @@ def _read(path):
 
 
 # These are code of TensorFlow, which differs between environments.
-_OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
+_OF_TENSORFLOW = ('the graph loader', 'the loader of networks by path', 'the photo decoder')
 
 
 @pytest.mark.slow
