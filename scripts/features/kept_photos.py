@@ -132,7 +132,9 @@ class KeptPhotos:
         self._map()
 
     def log(self):
-        """Says what is kept."""
+        """Says what is kept, if anything is."""
+        if not self.bytes_kept:
+            return
         _LOG.info(
             'Pixels of %d of %d photos, %d MB, are kept in %s',
             self._has(np.arange(len(self.paths))).sum(),
