@@ -175,18 +175,29 @@ def _compare(graph_def, output_name, candidate):
 
 
 def run(graph_def, output_name, images):
-    """Returns what a frozen graph gives for a batch of images, an array."""
+    """Returns what a frozen graph gives for images, as `source.run` does.
+
+    A batch can differ from its images one by one in the last bits, so it only has to run.
+    """
     graph = tf.Graph()
     with graph.as_default():
         fed, output = import_graph(graph_def, [freezing.INPUT + ':0', output_name + ':0'])
     with session.open_session(graph) as running:
         try:
-            return running.run(output, {fed: images})
+            batch = running.run(output, {fed: images})
+            outputs = [running.run(output, {fed: image[np.newaxis]}) for image in images]
         except (tf.errors.OpError, ValueError) as error:
             raise UserError(
                 'the frozen graph does not run on a batch of images: %s'
                 % versions.what_failed(error)
             )
+    outputs = np.concatenate(outputs)
+    if batch.shape != outputs.shape:
+        raise UserError(
+            'the frozen graph gives values of shape %s for a batch, and %s for its images: '
+            'expected one for each image' % (batch.shape, outputs.shape)
+        )
+    return outputs
 
 
 def _description(candidate, name, fingerprint, bottleneck):

@@ -171,34 +171,43 @@ def _of_application(line, request, weights, folder):
 
 def _with_weights(line, request, make, weights, folder):
     """Returns the application with its weights, at the size that the flags say."""
-    height, width = request.pixels.height, request.pixels.width
-    options = {}
-    if height or width:
-        options['input_shape'] = (height or width, width or height, 3)
-    if weights is not None:
-        model = make(weights=None, **options)
-        line.load_weights(model, weights, request.weights, folder)
-        return model
-    try:
-        pretrained = make(weights='imagenet')
-    except Exception as error:  # Of the connection, of the hash, of the disk.
-        raise UserError(
-            'Keras cannot get the weights of %s (%s); download that file elsewhere and give it '
-            'as --keras_weights' % (request.application, ' '.join(str(error).split())[:300])
-        )
-    if not options or pretrained.input_shape[1:] == options['input_shape']:
+    if weights is None:
+        pretrained = _downloaded(make, request.application)
+    else:
+        pretrained = make(weights=None)
+        line.load_weights(pretrained, weights, request.weights, folder)
+    given = request.pixels.height, request.pixels.width
+    own = pretrained.input_shape[1:3]
+    size = [given[i] or given[1 - i] or own[i] or _DEFAULT_SIZE for i in (0, 1)]
+    if tuple(own) == tuple(size):
         return pretrained
-    model = make(weights=None, **options)
+    model = make(weights=None, input_shape=tuple(size) + (3,))
     model.set_weights(pretrained.get_weights())
     return model
 
 
+def _downloaded(make, name):
+    try:
+        return make(weights='imagenet')
+    except Exception as error:  # Of the connection, of the hash, of the disk.
+        raise UserError(
+            'Keras cannot get the weights of %s (%s); download that file elsewhere and give it '
+            'as --keras_weights' % (name, ' '.join(str(error).split())[:300])
+        )
+
+
 def _preparing(applications, name):
     """Returns the function with which Keras prepares images, 0 to 255, for an application."""
-    for each in sorted(dir(applications)):
-        module = getattr(applications, each)
-        if hasattr(module, 'preprocess_input') and hasattr(module, name):
-            return module.preprocess_input
+    modules = {
+        each: getattr(applications, each)
+        for each in dir(applications)
+        if hasattr(getattr(applications, each), 'preprocess_input')
+    }
+    # Not every module has its networks: mobilenet_v3 has not.
+    fitting = [each for each in modules if name.lower().startswith(each.replace('_', ''))]
+    having = [each for each in sorted(modules) if hasattr(modules[each], name)]
+    for each in having + sorted(fitting, key=len, reverse=True):
+        return modules[each].preprocess_input
     raise UserError('Keras does not say how images are prepared for %s' % name)
 
 
@@ -289,7 +298,7 @@ class _Eager:
     def build(self, opened, folder, origin):
         """Returns the model of a `ModelFile`."""
         keras = self.tf.keras
-        text = json.dumps(opened.config)
+        text = json.dumps(screening.with_modules(opened.config))
         with keras.StatelessScope(initialize_variables=False):  # Takes no memory for variables.
             _check_size(keras.models.model_from_json(text), opened.weights, origin)
         model = keras.models.model_from_json(text)

@@ -34,6 +34,8 @@ _OTHERS = """
     LecunUniform Ones Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
     L1 L1L2 L2 MaxNorm MinMaxNorm NonNeg UnitNorm DTypePolicy Policy __keras_tensor__ __tuple__
 """
+_MODULES = {name: 'keras.layers' for name in _LAYERS.split()}
+_MODULES.update(Functional='keras.src.models.functional', Model='keras', Sequential='keras')
 _CLASSES = frozenset((_LAYERS + _OTHERS).split())
 _ACTIVATIONS = frozenset(
     """
@@ -125,6 +127,18 @@ def _refuse(kind, name, origin):
 def _shown(value):
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '...'
+
+
+def with_modules(value):
+    """Returns JSON values in which each class has a module, as Keras 3 needs and 2 does not say."""
+    if isinstance(value, list):
+        return [with_modules(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: with_modules(each) for key, each in value.items()}
+    if made.get('class_name') in _MODULES and made.get('module') is None:
+        made.update(module=_MODULES[made['class_name']], registered_name=None)
+    return made
 
 
 def with_input_shape(config, shape):
