@@ -24,6 +24,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.export import outputs
 from scripts.images import exif
+from scripts.images import settings as image_settings
 from scripts.images.settings import Distortions
 from scripts.networks import registry
 from scripts.training import checkpoint, summaries
@@ -38,13 +39,15 @@ retrain_flags.define_all(flags.Definer(FLAGS))
 def main(values, arguments):
     """Retrains as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
+    network = registry.find(values.architecture, values.model_dir)
+    retrain_flags.apply_recipe(values, network.recipe)
     _check_flags(values)
     split = split_lib.Split(
         values.testing_percentage, values.validation_percentage, values.split_key
     )
     dataset = photos_lib.load(values.image_dir, split, extensions.parse(values.image_extensions))
     photos_lib.check_trainable(dataset)
-    settings = _settings(values)
+    settings = _settings(values, network, dataset)
     outputs.check(settings, dataset, values.report)
     exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
 
@@ -60,7 +63,7 @@ def main(values, arguments):
         exporting.check_convertible(settings, backbone)
         trained = retraining.run(settings, backbone, dataset)
         exporting.write(settings, trained.graph_def, dataset.labels)
-        failures = _write_evaluation(values, dataset, trained.tested)
+        failures = _write_evaluation(values, settings, dataset, trained.tested)
         failures += exporting.write_others(settings, trained.graph_def, dataset.labels)
     seed = settings.training.random_seed
     if values.random_seed is None:
@@ -84,7 +87,7 @@ def main(values, arguments):
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
-def _write_evaluation(values, dataset, tested):
+def _write_evaluation(values, settings, dataset, tested):
     """Writes what the test got wrong, for TensorBoard and as a page.
 
     Returns:
@@ -97,22 +100,19 @@ def _write_evaluation(values, dataset, tested):
     rotation = values.exif_rotation
     evaluation = Evaluation(dataset.labels, tested.photos, tested.scores, exif_rotation=rotation)
     try:
-        _write_summaries(values, evaluation)
+        _write_summaries(settings.training, evaluation)
         _write_report(values, evaluation)
     except UserError as error:
         return [str(error)]
     return []
 
 
-def _write_summaries(values, evaluation):
+def _write_summaries(training, evaluation):
     from scripts.evaluation import tensorboard
 
-    if values.summary_interval:
-        tensorboard.write(
-            evaluation,
-            os.path.join(values.summaries_dir, split_lib.TESTING),
-            values.how_many_training_steps,
-        )
+    if training.summary_interval:
+        folder = os.path.join(training.summaries_dir, split_lib.TESTING)
+        tensorboard.write(evaluation, folder, training.end)
 
 
 def _write_report(values, evaluation):
@@ -133,26 +133,40 @@ def _write_report(values, evaluation):
 
 
 def _check_flags(values):
+    image_settings.check_std(values.input_std)
     split_lib.check(split_lib.Split(values.testing_percentage, values.validation_percentage))
-    settings_lib.check(flags.settings(values, settings_lib.Training, identity=None))
-
-
-def _settings(values):
-    training = flags.settings(values, settings_lib.Training, identity=None)
-    if training.random_seed is None and training.resume:
-        training = training._replace(random_seed=checkpoint.random_seed(training.checkpoint_path))
-    if training.random_seed is None:
-        training = training._replace(
-            random_seed=random.SystemRandom().randrange(retrain_flags.SEEDS)
+    if values.fine_tune_blocks and values.fine_tune_from:
+        raise UserError(
+            '--fine_tune_blocks and --fine_tune_from say the same in two ways: give one of them'
         )
-    network = registry.find(values.architecture)
+    for name in ('fine_tune_learning_rate', 'head_steps'):
+        if values[name].present and not retrain_flags.fine_tunes(values):
+            raise UserError(
+                '--%s is about fine-tuning, and nothing is fine-tuned: give --fine_tune_blocks, '
+                'such as 2, or leave it out' % name
+            )
+    for training in filter(None, retrain_flags.stages(values, epoch=1)):
+        settings_lib.check(training)
+
+
+def _settings(values, network, dataset):
+    photos = sum(photo.category == split_lib.TRAINING for photo in dataset.photos)
+    epoch = settings_lib.steps_of_epoch(photos, values.train_batch_size)
+    seed = values.random_seed
+    if seed is None and values.resume:
+        seed = checkpoint.random_seed(values.checkpoint_path)
+    if seed is None:
+        seed = random.SystemRandom().randrange(retrain_flags.SEEDS)
+    stages = retrain_flags.stages(values, epoch)
+    head, training = [each and each._replace(random_seed=seed) for each in stages]
     pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
     return flags.settings(
         values,
         settings_lib.Retraining,
-        network=network._replace(pixels=pixels),
+        network=network._replace(pixels=pixels, given=flags.settings(values, registry.Given)),
         distortions=flags.settings(values, Distortions),
         training=training,
+        head_training=head,
     )
 
 

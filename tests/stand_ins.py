@@ -99,10 +99,41 @@ def inception():
     return graph.as_graph_def()
 
 
+def published(network, length=None):
+    """Returns a GraphDef with the names that the row of a network without an archive here has.
+
+    As in the real ones its bottleneck is a pooling that leaves one pixel, before the logits.
+    ResNet's is fed what a loop makes of strings.
+    """
+    random = np.random.RandomState(11)
+    height, width = network.pixels[:2]
+    length = length or network.bottleneck_length or 24
+    names = [network.bottleneck_name or 'Logits/Pool', network.output_name or 'Predictions/Reshape']
+    with tf.Graph().as_default() as graph:
+        if network.input_name == 'input':
+            images = tf.placeholder(tf.float32, [None, height, width, 3], name='input')
+        else:
+            contents = tf.placeholder(tf.string, [None], name='input_tensor')
+            images = tf.map_fn(lambda _: tf.zeros([height, width, 3]), contents, tf.float32)
+        net = tf.nn.avg_pool(images, height // 4, height // 4, 'VALID', name='Pool')
+        net = tf.nn.relu6(net * tf.constant(random.rand(3).astype(np.float32)), name='Maps')
+        filters = tf.constant(random.randn(1, 1, 3, length).astype(np.float32), name='weights')
+        net = tf.nn.relu6(tf.nn.conv2d(net, filters, 1, 'SAME', name='Conv_1'), name='Relu6')
+        net = tf.nn.avg_pool(net, 4, 1, 'VALID', name=names[0])
+        filters = tf.constant(random.randn(1, 1, length, 11).astype(np.float32), name='last')
+        net = tf.nn.conv2d(net, filters, 1, 'SAME', name='Conv2d_1c_1x1')
+        tf.nn.softmax(tf.squeeze(net, [1, 2]), name=names[1])
+    graph_def = graph.as_graph_def()
+    assert network.input_name in [node.name for node in graph_def.node]
+    return graph_def
+
+
 def of(network):
     """Returns a GraphDef that stands in for a `registry.Network`."""
     if network.input_name == 'Mul':
         return inception()
+    if not network.classic:
+        return published(network)
     graph_def = mobilenet(network.pixels.height, network.bottleneck_length)
     return _renamed(graph_def, {'input': network.input_name, _BOTTLENECK: network.bottleneck_name})
 

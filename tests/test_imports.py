@@ -99,7 +99,7 @@ def test_the_library_knows_no_flags(path):
 def test_flags_of_several_commands_are_defined_once():
     assert is_command('retrain.py') and not is_command(os.path.join('common', 'flags.py'))
     defined = collections.Counter()
-    definition = r"\w\.(?:strings?|integer|float|boolean|choice)\(\s*'(\w+)'"
+    definition = r"\w\.(?:strings?|integer|float|channels|boolean|choice)\(\s*'(\w+)'"
     for path in modules():
         defined.update(re.findall(definition, source(path)))
     assert {'architecture', 'graph', 'top_k', 'image_dir'} <= set(defined)

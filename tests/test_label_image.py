@@ -482,7 +482,7 @@ def test_of_equal_scores_the_first_label_comes_first():
 
 
 @pytest.mark.parametrize('photos', ['photo.png', 'album'])
-@pytest.mark.parametrize('shape', [[None, 3, 32, 32], [None, 20, 30, 1], [20, 30, 3]])
+@pytest.mark.parametrize('shape', [[None, 3, 32, 32], [None, 20, 30, 4], [20, 30, 3]])
 def test_a_graph_that_does_not_take_photos_is_one_line(one_error, files, album, shape, photos):
     speaking_graph(files['graph'], [None, 20, 30, 3])
     graph_def = graph_files.read(files['graph'])

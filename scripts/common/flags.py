@@ -5,6 +5,8 @@ process, and defines flags on it through a `Definer`. Only commands and this mod
 the library takes settings, which `settings` makes of the parsed flags.
 """
 
+import math
+
 from scripts.common import packages
 
 packages.check()
@@ -56,6 +58,10 @@ class Definer:
         low, high = bounds
         flags.DEFINE_float(name, default, meaning, lower_bound=low, upper_bound=high, **self._place)
 
+    def channels(self, name, meaning):
+        """Defines a flag that holds a float, or a tuple of three, red, green and blue; or None."""
+        flags.DEFINE(_Channels(), name, None, meaning, serializer=_Commas(), **self._place)
+
     def boolean(self, name, default, meaning):
         """Defines a flag that is set by --name and --noname."""
         flags.DEFINE_boolean(name, default, meaning, **self._place)
@@ -63,6 +69,34 @@ class Definer:
     def choice(self, name, default, choices, meaning):
         """Defines a flag that holds one of `choices`, a list of str, or the default."""
         flags.DEFINE_enum(name, default, choices, meaning, **self._place)
+
+
+class _Channels(flags.ArgumentParser):
+    """Parses one number, or three."""
+
+    syntactic_help = 'one number, or three with commas between them'
+
+    def parse(self, argument):
+        """Returns a float or a tuple of three; raises ValueError."""
+        try:
+            numbers = tuple(float(part) for part in str(argument).split(','))
+        except ValueError:
+            numbers = ()
+        if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+            raise ValueError('expected ' + self.syntactic_help)
+        return numbers if len(numbers) == 3 else numbers[0]
+
+    def flag_type(self):
+        """Returns what absl calls the type."""
+        return 'numbers'
+
+
+class _Commas(flags.ArgumentSerializer):
+    """The opposite of `_Channels`."""
+
+    def serialize(self, value):
+        """Returns a value as it is typed."""
+        return ','.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def define_graph(define, meaning='The graph.'):
@@ -129,21 +163,12 @@ def define_graph_reading(define):
         'The file of labels, one per line. If not given: the labels in the graph, otherwise '
         'X_labels.txt beside X_graph.pb, otherwise the default.',
     )
-    for name, side in (('input_height', 'height'), ('input_width', 'width')):
-        define.integer(
-            name,
-            None,
-            'The %s of the input, in pixels. Default: as the graph declares, otherwise 224, or '
-            '299 if the input node is Mul.' % side,
-            POSITIVE,
-        )
-    for name, meaning in (
-        ('input_mean', 'The number that is subtracted from each pixel.'),
-        ('input_std', 'The number by which each pixel is then divided.'),
-    ):
-        default = ' Default: as the graph says, otherwise 127.5, or 128 if the input node is Mul.'
-        define.float(name, None, meaning + default)
-    define.string('input_layer', None, 'The input node. Default: input or Mul.')
+    define_pixels(
+        define,
+        'as the graph declares, otherwise 224, or 299 if the input node is Mul',
+        'as the graph says, otherwise 127.5, or 128 if the input node is Mul',
+        'input or Mul',
+    )
     define.string(
         'output_layer',
         None,
@@ -155,6 +180,20 @@ def define_graph_reading(define):
         'Run TensorRT engines in the graph. They are machine code, which cannot be checked: use '
         'this only for graphs that you made yourself.',
     )
+
+
+def define_pixels(define, size, scaling, layer):
+    """Defines which pixels a graph is fed, and where; the other arguments say the defaults."""
+    for side in ('height', 'width'):
+        meaning = 'The %s of the input, in pixels. Default: %s.' % (side, size)
+        define.integer('input_' + side, None, meaning, POSITIVE)
+    for name, meaning in (
+        ('input_mean', 'The number that is subtracted from each pixel'),
+        ('input_std', 'The number by which each pixel is then divided'),
+    ):
+        text = '%s; three, with commas, for red, green and blue. Default: %s.'
+        define.channels(name, text % (meaning, scaling))
+    define.string('input_layer', None, 'The input node. Default: %s.' % layer)
 
 
 def define_top_k(define, meaning):

@@ -6,8 +6,8 @@ from scripts.common import files
 from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
 from scripts.export import lite, saved_model
-from scripts.graphs import graph_files
-from scripts.images.graph_input import GraphInput
+from scripts.graphs import description, graph_files
+from scripts.images.graph_input import GraphInput, read_off
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,7 +31,9 @@ def check_convertible(settings, backbone):
     """
     if settings.tflite_output_file:
         # The network alone: of the head TensorFlow Lite has every operation.
-        lite.convert(backbone.graph_def, _graph_input(settings), settings.network.bottleneck_name)
+        network = backbone.network
+        graph_input = GraphInput(network.input_name, network.pixels)
+        lite.convert(backbone.graph_def, graph_input, network.bottleneck_name)
 
 
 def write(settings, graph_def, labels):
@@ -69,7 +71,7 @@ def write_others(settings, graph_def, labels):
 def _write_saved_model(settings, graph_def, labels):
     saved_model.write(
         graph_def,
-        _graph_input(settings),
+        _graph_input(graph_def),
         settings.training.final_tensor_name,
         labels,
         settings.saved_model_dir,
@@ -79,10 +81,10 @@ def _write_saved_model(settings, graph_def, labels):
 
 def _write_lite(settings, graph_def, labels):
     output, path = settings.training.final_tensor_name, settings.tflite_output_file
-    files.write(path, lite.convert(graph_def, _graph_input(settings), output))
+    files.write(path, lite.convert(graph_def, _graph_input(graph_def), output))
     labels_lib.write(labels, labels_lib.path_beside(path))
     _LOG.info('TensorFlow Lite file written to %s', path)
 
 
-def _graph_input(settings):
-    return GraphInput(settings.network.input_name, settings.network.pixels)
+def _graph_input(graph_def):
+    return read_off(graph_def, description=description.find(graph_def).description)

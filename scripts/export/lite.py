@@ -14,7 +14,7 @@ from scripts.graphs.importing import import_graph
 def convert(graph_def, graph_input, output_name):
     """Returns a graph as the bytes of a float TensorFlow Lite file.
 
-    It takes the pixels of one photo, float32 `[1, height, width, 3]`, normalized as the
+    It takes the pixels of one photo, float32 `[1, height, width, channels]`, normalized as the
     `GraphInput` says, and gives scores, float32 `[1, labels]`.
 
     Args:

@@ -42,7 +42,7 @@ def write(graph_def, graph_input, output_name, labels, folder):
             back_prop=False,
         )
         spec = graph_input.pixels
-        pixels_tensor.set_shape([None, spec.height, spec.width, 3])
+        pixels_tensor.set_shape([None, spec.height, spec.width, spec.channels])
         (scores_tensor,) = import_graph(
             rewrite.allow_any_batch(graph_def, graph_input.name),
             [output_name + ':0'],

@@ -8,7 +8,8 @@ records what is there now.
 
 Otherwise the text counts. People delete, replace and edit text files: one that is gone, or cut
 short, is recomputed; of one with other numbers the numbers are used, with a warning; so are those
-of one that has no row, such as one of the classic script. A row is added for each.
+of one that has no row, where the network is a classic one: the classic script wrote such. A row is
+added for each.
 
 A text file takes its place after its row was added, and one that no longer counts is removed
 before: so a stop at any moment leaves no text that passes for what it is not.
@@ -47,6 +48,7 @@ class Cache:
         self.has_texts = place.has_texts(backbone)
         self.found = np.zeros(len(photos), np.bool_)
         self._fingerprint = backbone.fingerprint
+        self._uses_unrecorded = backbone.network.classic
         self._store = place.store(backbone)
         self._text_paths = [place.text_path(photo) for photo in photos] if self.has_texts else None
         self._entries = self._rows = None
@@ -187,6 +189,8 @@ class Cache:
           The values, or None; and what is to be told: of values None, the problem, or nothing.
         """
         entry, recorded, row = self._entries[index], kept.recorded[index], kept.rows[index]
+        if row < 0 and not self._uses_unrecorded:
+            return None, 'has no record of the photo and the network that it was made of'
         if row < 0:
             entry['digest'] = self._digest(index)
             return self._read_text(index, None, None)

@@ -23,11 +23,12 @@ Channels = typing.Union[float, typing.Tuple[float, float, float]]
 
 
 class Input(typing.NamedTuple):
-    """How the graph is fed: float32 `[batch, height, width, 3]`, RGB, `(pixel - mean) / std`.
+    """How the graph is fed: float32 `[batch, height, width, channels]`, `(pixel - mean) / std`.
 
     name: of the node.
     mean, std: one number, or one for each of red, green and blue.
     exif_rotation: 'apply' where photos are rotated as their EXIF data asks, else 'ignore'.
+    channels: 3, RGB, or 1, grey.
     """
 
     name: str
@@ -36,13 +37,20 @@ class Input(typing.NamedTuple):
     mean: Channels
     std: Channels
     exif_rotation: str
+    channels: int = 3
 
 
 class Network(typing.NamedTuple):
-    """The pretrained network: its name, and the SHA-256 of its file in hex."""
+    """The pretrained network.
+
+    fingerprint: the SHA-256 of its file in hex.
+    bottleneck: the name of the node that gives the bottleneck, where the graph is the network alone
+      and its importer knows; else None.
+    """
 
     name: str
     fingerprint: str
+    bottleneck: typing.Optional[str] = None
 
 
 class Photos(typing.NamedTuple):
@@ -71,7 +79,8 @@ class Test(typing.NamedTuple):
 class Description(typing.NamedTuple):
     """The description of a graph.
 
-    labels: str, in the order of the scores.
+    labels: str, in the order of the scores; empty in the graph of a network that was imported.
+    photos: None in such a graph.
     test: None where there was no test photo, or training had not finished.
     tensorflow: the version that trained it.
     """
@@ -79,7 +88,7 @@ class Description(typing.NamedTuple):
     labels: typing.Tuple[str, ...]
     input: Input
     network: Network
-    photos: Photos
+    photos: typing.Optional[Photos]
     test: typing.Optional[Test]
     tensorflow: str
 
@@ -139,7 +148,11 @@ def find(graph_def):
 def _to_json(description):
     def plain(value):
         if hasattr(value, '_asdict'):
-            return {name: plain(each) for name, each in value._asdict().items()}
+            fields = value._asdict()
+            for name, default in _OMITTED.get(type(value), {}).items():
+                if fields[name] == default:
+                    del fields[name]
+            return {name: plain(each) for name, each in fields.items()}
         return value
 
     text = json.dumps(dict(plain(description), version=_VERSION), sort_keys=True)
@@ -151,11 +164,15 @@ def _from_json(data):
     value = untrusted.from_json(data.decode('ascii'))
     if value['version'] != _VERSION:
         raise ValueError('version %r' % value['version'])
-    return _read(Description, value)
+    description = _read(Description, value)
+    if bool(description.labels) != (description.photos is not None):
+        raise ValueError('labels without photos, or photos without labels')
+    return description
 
 
 def _read(kind, value):
     """Returns a named tuple of a JSON object; each field goes through its reader."""
+    value = dict(_OMITTED.get(kind, {}), **value)
     return kind(**{name: reader(value[name]) for name, reader in _READERS[kind].items()})
 
 
@@ -174,15 +191,21 @@ def _text(value):
 
 
 def _texts(value):
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list):
         raise ValueError('%r is not a list' % (value,))
     return tuple(_text(each) for each in value)
 
 
+def _some_texts(value):
+    if not value:
+        raise ValueError('%r is empty' % (value,))
+    return _texts(value)
+
+
 def _one_of(*choices):
     def read(value):
-        if value not in choices:
-            raise ValueError('%r is not one of %s' % (value, ', '.join(choices)))
+        if value not in choices or type(value) is not type(choices[0]):
+            raise ValueError('%r is not one of %s' % (value, ', '.join(map(str, choices))))
         return value
 
     return read
@@ -215,6 +238,9 @@ def _divisor(value):
     return result
 
 
+# Fields that came later: they are left out where they hold these, so that the bytes stay.
+_OMITTED = {Input: {'channels': 3}, Network: {'bottleneck': None}}
+
 _PIXELS = _number(1, _MOST_PIXELS_A_SIDE, int)
 _PERCENT = _number(0, 100)
 
@@ -226,14 +252,15 @@ _READERS = {
         'mean': _channels,
         'std': _divisor,
         'exif_rotation': _one_of('ignore', 'apply'),
+        'channels': _one_of(1, 3),
     },
-    Network: {'name': _text, 'fingerprint': _text},
+    Network: {'name': _text, 'fingerprint': _text, 'bottleneck': _optional(_text)},
     Photos: {
         'image_dir': _optional(_text),
         'split_key': _one_of('path', 'name'),
         'testing_percentage': _PERCENT,
         'validation_percentage': _PERCENT,
-        'image_extensions': _texts,
+        'image_extensions': _some_texts,
     },
     Test: {'accuracy': _number(0, 1), 'photos': _number(1, 2**53, int)},
 }
@@ -241,7 +268,7 @@ _READERS[Description] = {
     'labels': _texts,
     'input': _reader(Input),
     'network': _reader(Network),
-    'photos': _reader(Photos),
+    'photos': _optional(_reader(Photos)),
     'test': _optional(_reader(Test)),
     'tensorflow': _text,
 }

@@ -29,9 +29,9 @@ def load(path_tensor, draw_tensor, distortions, spec):
       spec: a `settings.PixelSpec`.
 
     Returns:
-      float32 tensor `[spec.height, spec.width, 3]`, normalized.
+      float32 tensor `[spec.height, spec.width, spec.channels]`, normalized.
     """
-    image = pixels.decode(pixels.read(path_tensor), spec.exif_rotation)
+    image = pixels.decode(pixels.read(path_tensor), spec.exif_rotation, spec.channels)
     return pixels.normalize(distort(image, draw_tensor, distortions, spec), spec)
 
 
@@ -39,13 +39,14 @@ def distort(image_tensor, draw_tensor, distortions, spec):
     """Scales, crops, flips and brightens one decoded photo.
 
     Args:
-      image_tensor: uint8 or float32 `[h, w, 3]`, 0 to 255.
+      image_tensor: uint8 or float32 `[h, w, spec.channels]`, 0 to 255.
       draw_tensor: float32 `[DRAWS]` from `draw`.
       distortions: `settings.Distortions`.
       spec: a `settings.PixelSpec`.
 
     Returns:
-      float32 `[spec.height, spec.width, 3]`; brightness may take it past 255, as it always did.
+      float32 `[spec.height, spec.width, spec.channels]`; brightness may take it past 255, as it
+      always did.
     """
     scale_draw, top_draw, left_draw, flip_draw, brightness_draw = tf.unstack(draw_tensor, DRAWS)
     margin = 1.0 + distortions.random_crop / 100.0
@@ -57,7 +58,8 @@ def distort(image_tensor, draw_tensor, distortions, spec):
     room = scaled_size - size
     corner = tf.cast(tf.stack([top_draw, left_draw]) * tf.cast(room + 1, tf.float32), tf.int32)
     corner = tf.minimum(corner, room)
-    image = tf.slice(image, tf.concat([corner, [0]], 0), [spec.height, spec.width, 3])
+    shape = [spec.height, spec.width, spec.channels]
+    image = tf.slice(image, tf.concat([corner, [0]], 0), shape)
     if distortions.flip_left_right:
         image = tf.cond(flip_draw < 0.5, lambda: tf.reverse(image, [1]), lambda: image)
     if distortions.random_brightness:

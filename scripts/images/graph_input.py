@@ -5,7 +5,7 @@ import typing
 
 from scripts.common.errors import UserError
 from scripts.graphs import search
-from scripts.images.settings import PixelSpec
+from scripts.images.settings import GREY, PixelSpec
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,6 +58,8 @@ def read_off(graph_def, name=None, description=None):
     dims = node.attr['shape'].shape.dim if 'shape' in node.attr else ()
     if len(dims) == 4 and dims[1].size > 0 and dims[2].size > 0:
         spec = spec._replace(height=dims[1].size, width=dims[2].size)
+    if len(dims) == 4 and dims[3].size == GREY:
+        spec = spec._replace(channels=GREY)
     return GraphInput(node.name, spec)
 
 

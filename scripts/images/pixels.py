@@ -4,23 +4,24 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.images import formats, rotation
-from scripts.images.settings import APPLY, IGNORE
+from scripts.images.settings import APPLY, GREY, IGNORE, RGB
 
 _GIF = b'GIF8'
 # Where a PNG holds its width and height, and a BMP its bits a pixel.
 _PNG_SIZE, _BMP_BITS = 16, 28
 
 
-def decode(contents_tensor, exif_rotation=IGNORE):
+def decode(contents_tensor, exif_rotation=IGNORE, channels=RGB):
     """Decodes an encoded photo: JPEG, PNG, GIF (the first frame) or BMP, whatever its extension.
 
     Args:
       contents_tensor: scalar string.
       exif_rotation: APPLY: a JPEG is turned as its EXIF asks. IGNORE: it is used as stored, as
         in the classic script. The eXIf chunk that a PNG may have is never looked at.
+      channels: RGB, or GREY: the luma of ITU-R BT.601.
 
     Returns:
-      uint8 tensor `[height, width, 3]`, RGB.
+      uint8 tensor `[height, width, channels]`.
     """
     is_bmp = _starts_with(contents_tensor, b'BM')
     bits_tensor = tf.strings.substr(_head(contents_tensor, _BMP_BITS + 1), _BMP_BITS, 1)
@@ -37,8 +38,8 @@ def decode(contents_tensor, exif_rotation=IGNORE):
         ],
         lambda: _decode_jpeg(contents_tensor, exif_rotation),
     )
-    image_tensor.set_shape([None, None, 3])
-    return image_tensor
+    image_tensor.set_shape([None, None, RGB])
+    return tf.image.rgb_to_grayscale(image_tensor) if channels == GREY else image_tensor
 
 
 def read(path_tensor):
@@ -96,9 +97,10 @@ def _decode_bmp(contents_tensor, channels):
 
 
 def resize(image_tensor, height, width):
-    """Resizes uint8 or float32 `[h, w, 3]` to float32 `[height, width, 3]` the classic way.
+    """Resizes uint8 or float32 `[h, w, channels]` to float32 `[height, width, channels]`.
 
-    Bilinear without align_corners and without antialiasing: other ways give other bottlenecks.
+    Bilinear without align_corners and without antialiasing, the classic way: other ways give other
+    bottlenecks.
     From uint8 it gives the very values that it gives from float32, and is faster than the cast.
     """
     return tf.image.resize_bilinear(image_tensor[tf.newaxis], [height, width])[0]
@@ -117,9 +119,9 @@ def from_contents(contents_tensor, spec):
       spec: a `settings.PixelSpec`.
 
     Returns:
-      float32 tensor `[spec.height, spec.width, 3]`, normalized.
+      float32 tensor `[spec.height, spec.width, spec.channels]`, normalized.
     """
-    image_tensor = decode(contents_tensor, spec.exif_rotation)
+    image_tensor = decode(contents_tensor, spec.exif_rotation, spec.channels)
     image_tensor = resize(image_tensor, spec.height, spec.width)
     return normalize(image_tensor, spec)
 

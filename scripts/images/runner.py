@@ -80,8 +80,8 @@ class Runner:
 
     Args:
       spec: a `settings.PixelSpec`.
-      build: takes float32 `[batch, height, width, 3]`, normalized, adds what is to be run to the
-        current graph, and returns the tensor to fetch, `[batch, ...]`.
+      build: takes float32 `[batch, height, width, channels]`, normalized, adds what is to be run to
+        the current graph, and returns the tensor to fetch, `[batch, ...]`.
     """
 
     def __init__(self, spec, build=tf.identity):
@@ -164,13 +164,13 @@ def _reasons(why, paths):
 
 
 def map_photos(load, elements, spec):
-    """Returns the pixels of a batch of photos, float32 `[batch, height, width, 3]`.
+    """Returns the pixels of a batch of photos, float32 `[batch, height, width, channels]`.
 
     As many are decoded at once as the session has threads. On a GPU the resizing would give other
     last bits, and each photo would go there by itself.
 
     Args:
-      load: takes what `elements` has of one photo, returns float32 `[height, width, 3]`.
+      load: takes what `elements` has of one photo, returns float32 `[height, width, channels]`.
       elements: a tensor `[batch, ...]`, or a tuple of them.
       spec: a `settings.PixelSpec`.
     """
@@ -178,12 +178,12 @@ def map_photos(load, elements, spec):
     as_it_is = tf.autograph.experimental.do_not_convert(load)
     with tf.device('/cpu:0'):
         pixels_tensor = tf.map_fn(as_it_is, elements, tf.float32, parallel_iterations=BATCH_SIZE)
-    pixels_tensor.set_shape([None, spec.height, spec.width, 3])
+    pixels_tensor.set_shape([None, spec.height, spec.width, spec.channels])
     return pixels_tensor
 
 
 def _load_or_blank(spec, path_tensor):
-    shape = [spec.height, spec.width, 3]
+    shape = [spec.height, spec.width, spec.channels]
     image_tensor = tf.cond(
         tf.equal(path_tensor, BLANK_PATH),
         lambda: tf.zeros(shape),

@@ -2,21 +2,30 @@
 
 import typing
 
+from scripts.common.errors import UserError
+
 IGNORE, APPLY = EXIF_ROTATIONS = ('ignore', 'apply')
+
+GREY, RGB = 1, 3  # Channels.
+
+
+Channels = typing.Union[float, typing.Tuple[float, float, float]]
 
 
 class PixelSpec(typing.NamedTuple):
-    """What a network is fed: `(pixel - mean) / std` at `height` x `width`, RGB, float32.
+    """What a network is fed: `(pixel - mean) / std` at `height` x `width`, float32.
 
     mean, std: one number, or one for each of red, green and blue.
     exif_rotation: APPLY where a JPEG is turned first as its EXIF asks, else IGNORE.
+    channels: RGB or GREY.
     """
 
     height: int
     width: int
-    mean: typing.Union[float, typing.Tuple[float, float, float]]
-    std: typing.Union[float, typing.Tuple[float, float, float]]
+    mean: Channels
+    std: Channels
     exif_rotation: str = IGNORE
+    channels: int = RGB
 
 
 class Distortions(typing.NamedTuple):
@@ -36,3 +45,18 @@ class Distortions(typing.NamedTuple):
     def wanted(self):
         """Returns whether there is anything to do."""
         return any(self)
+
+
+def check_std(std):
+    """Raises UserError if pixels cannot be divided by a std: a number, three, or None."""
+    if 0 in (std if isinstance(std, tuple) else (std,)):
+        raise UserError('--input_std=0: pixels are divided by it; expected a number such as 127.5')
+
+
+def check_channels(spec):
+    """Raises UserError if a `PixelSpec` has numbers for channels that it does not have."""
+    if spec.channels == GREY and (isinstance(spec.mean, tuple) or isinstance(spec.std, tuple)):
+        raise UserError(
+            '--input_mean and --input_std have three numbers, and the network takes grey pixels: '
+            'give one'
+        )

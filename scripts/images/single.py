@@ -6,7 +6,7 @@ from scripts.images import bad_images, runner
 
 
 def load(path, spec):
-    """Returns what a network is fed for the photo at `path`: float32 `[1, height, width, 3]`.
+    """Returns what a network is fed for a photo: float32 `[1, height, width, channels]`.
 
     Args:
       path: the photo's.

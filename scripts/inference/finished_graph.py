@@ -9,6 +9,8 @@ import typing
 
 from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
+from scripts.images import settings as settings_lib
+from scripts.images.settings import Channels
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,7 +29,8 @@ class Settings(typing.NamedTuple):
     """How to read a graph; None: as the graph says. Commands have flags of the same names.
 
     input_height, input_width: pixels.
-    input_mean, input_std: the graph is fed `(pixel - mean) / std`.
+    input_mean, input_std: the graph is fed `(pixel - mean) / std`; one number, or one for each of
+      red, green and blue.
     exif_rotation: one of `images.settings.EXIF_ROTATIONS`.
     input_layer, output_layer: the names of the nodes that are fed and that give the scores.
     labels: the path of the labels.
@@ -37,8 +40,8 @@ class Settings(typing.NamedTuple):
 
     input_height: typing.Optional[int] = None
     input_width: typing.Optional[int] = None
-    input_mean: typing.Optional[float] = None
-    input_std: typing.Optional[float] = None
+    input_mean: typing.Optional[Channels] = None
+    input_std: typing.Optional[Channels] = None
     exif_rotation: typing.Optional[str] = None
     input_layer: typing.Optional[str] = None
     output_layer: typing.Optional[str] = None
@@ -68,8 +71,7 @@ class Graph(typing.NamedTuple):
 
 def check(settings):
     """Raises UserError if `Settings` make no sense with any graph."""
-    if settings.input_std == 0:
-        raise UserError('--input_std=0: pixels are divided by it; expected a number such as 127.5')
+    settings_lib.check_std(settings.input_std)
 
 
 def read(path, data, settings=AS_DESCRIBED):
@@ -117,7 +119,9 @@ def input_of(graph_def, description, settings=AS_DESCRIBED):
     given = {field: value for field, value in given.items() if value is not None}
     if description is None and not {'mean', 'std'} <= set(given):
         graph_input_lib.warn_of_guess(graph_input)
-    graph_input = graph_input._replace(pixels=graph_input.pixels._replace(**given))
+    pixels = graph_input.pixels._replace(**given)
+    settings_lib.check_channels(pixels)
+    graph_input = graph_input._replace(pixels=pixels)
     if description:
         _warn_of_contradictions(graph_input, description.input, given)
     return graph_input
@@ -125,7 +129,7 @@ def input_of(graph_def, description, settings=AS_DESCRIBED):
 
 def _labels(graph_path, description, settings):
     path = settings.labels or _labels_beside(graph_path)
-    if description is None:
+    if description is None or not description.labels:
         path = path or settings.default_labels
         if path is None:
             raise UserError('the graph %s holds no labels: give a labels file' % graph_path)

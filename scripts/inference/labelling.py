@@ -147,15 +147,15 @@ def _check_fed_shape(classifier):
     """
     name, spec = classifier.graph_input
     node = search.nodes_by_name(classifier.graph_def)[name]
-    shape = tf.TensorShape([None, spec.height, spec.width, 3])
+    shape = tf.TensorShape([None, spec.height, spec.width, spec.channels])
     declared = tf.TensorShape(
         build.attribute(node, 'shape').shape if 'shape' in node.attr else None
     )
     if not declared.is_compatible_with(shape):
         raise UserError(
-            'the node %s takes pixels of shape %s, and photos are %s (batch, height, width, RGB): '
-            'leave --input_height and --input_width out, or name another node by --input_layer'
-            % (name, declared, shape)
+            'the node %s takes pixels of shape %s, and photos are %s (batch, height, width, '
+            'channels): leave --input_height and --input_width out, or name another node by '
+            '--input_layer' % (name, declared, shape)
         )
     return declared.as_list()[0] if declared.ndims else None
 

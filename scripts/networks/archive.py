@@ -22,6 +22,8 @@ _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 60
 _PART = '.part'
+_GRAPH_EXTENSION = '.pb'
+_SHA384_DIGITS = 96
 _PARTIAL, _NOTHING_LEFT = 206, 416  # Statuses of responses to a request for a range.
 
 # Far above the largest archive, Inception's, of 89 MB.
@@ -56,7 +58,7 @@ class _Member(tarfile.TarInfo):
         return member
 
 
-def download(url, path, sha256):
+def download(url, path, checksum):
     """Downloads `url` to `path`, completely or not at all.
 
     Where the connection breaks, the partial download is kept beside it as `<path>.part`, and the
@@ -65,41 +67,52 @@ def download(url, path, sha256):
     Args:
       url: the address.
       path: the file to write; its folder is created where it is missing.
-      sha256: the checksum in hex, or None where it is unknown.
+      checksum: its SHA-256 or SHA-384 in hex, or None where it is unknown.
 
     Raises:
       DownloadError: no response, a truncated one, or other bytes than expected.
       UserError: the file cannot be written.
     """
     with appending.growing(path + _PART) as part:
-        if os.path.exists(path) and _is_complete(path, sha256):  # Another run has just got it.
+        if os.path.exists(path) and _is_complete(path, checksum):  # Another run has just got it.
             appending.discard(part)
             return
         resumed = os.path.getsize(part.name) > 0
         _fetch(url, part)
-        if resumed and not _is_complete(part.name, sha256):
+        if resumed and not _is_complete(part.name, checksum):
             _LOG.warning('checksum mismatch of the resumed %s; downloading it again', path)
             part.truncate(0)
             _fetch(url, part)
         try:
-            check(part.name, sha256)
+            check(part.name, checksum)
         except DownloadError:
             appending.discard(part)
             raise
         appending.move(part, path)
 
 
-def _is_complete(path, sha256):
+def is_graph(path):
+    """Returns whether an archive, by its name, is no archive but the graph itself."""
+    return path.endswith((_GRAPH_EXTENSION, _GRAPH_EXTENSION + _PART))
+
+
+def _is_complete(path, checksum):
     try:
-        check(path, sha256)
+        check(path, checksum)
     except DownloadError:
         return False
     return True
 
 
-def check(path, sha256):
-    """Raises DownloadError unless the file at `path` is a complete .tgz with that checksum."""
-    digest = hashlib.sha256()
+def check(path, checksum):
+    """Raises DownloadError unless the file at `path` is complete, and has that checksum.
+
+    Args:
+      path: of a .tgz, or of a graph.
+      checksum: its SHA-256 or SHA-384 in hex, or None.
+    """
+    algorithm = 'sha384' if len(checksum or '') == _SHA384_DIGITS else 'sha256'
+    digest = hashlib.new(algorithm)
     try:
         with open(path, 'rb') as file:
             if file.read(_CHUNK_BYTES).lstrip().startswith(b'<'):
@@ -107,10 +120,13 @@ def check(path, sha256):
             file.seek(0)
             for chunk in iter(lambda: file.read(_CHUNK_BYTES), b''):
                 digest.update(chunk)
-        if sha256 is not None and digest.hexdigest() != sha256:
+        if checksum is not None and digest.hexdigest() != checksum:
             raise DownloadError(
-                'checksum mismatch: its SHA-256 is %s, expected %s' % (digest.hexdigest(), sha256)
+                'checksum mismatch: its %s is %s, expected %s'
+                % (algorithm.replace('sha', 'SHA-'), digest.hexdigest(), checksum)
             )
+        if is_graph(path):
+            return
         _check_size(path)
         with tarfile.open(path, 'r:gz', tarinfo=_Member) as archive:
             for count, member in enumerate(archive):

@@ -13,7 +13,8 @@ from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
-from scripts.networks import archive, registry
+from scripts.images.settings import RGB
+from scripts.networks import archive, completing, registry
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 class Backbone(typing.NamedTuple):
     """The frozen part of a network: from the fed node to a boundary.
 
-    network: its row of the registry, which holds the preprocessing.
+    network: its row of the registry, complete, which holds the preprocessing.
     graph_def: the network from its fed node, a placeholder; nodes behind the boundary are not part
       of the backbone.
     sha256: of the file that it came from, in hex.
@@ -38,7 +39,12 @@ class Backbone(typing.NamedTuple):
     @property
     def fingerprint(self):
         """The SHA-256, in hex, of all that features depend on but the photo."""
-        parts = [self.sha256, self.boundary, list(self.network.pixels)]
+        network, pixels = self.network, list(self.network.pixels)
+        if network.pixels.channels == RGB:
+            pixels.pop()  # As before there were others.
+        parts = [self.sha256, self.boundary, pixels]
+        if not network.classic:
+            parts.append(network.input_name)
         return hashlib.sha256(json.dumps(parts).encode('ascii')).hexdigest()
 
 
@@ -53,25 +59,21 @@ def load(network, model_dir):
       A `Backbone` up to the bottleneck.
 
     Raises:
-      UserError: it cannot be had, or is not the network that the registry describes.
+      UserError: it cannot be had, is not the network that the registry describes, or something of
+        it cannot be found.
     """
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):
         path = _obtain(network, model_dir)
     data = files.read(path, 'pretrained graph')
     graph_def = graph_files.parse(data, path)
-    nodes = search.nodes_by_name(graph_def)
-    for name in (network.input_name, network.bottleneck_name):
-        if name not in nodes:
-            raise UserError(
-                '%s has no node %s: it is truncated or not %s; delete it, and the next run '
-                'downloads it again' % (path, name, network.name)
-            )
-    shape = [1, network.pixels.height, network.pixels.width, 3]
-    graph_def = rewrite.cut_at(graph_def, network.input_name, shape)
-    sha256 = hashlib.sha256(data).hexdigest()
+    network, graph_def = completing.complete(network, graph_def, path)
     return Backbone(
-        network, graph_def, sha256, network.bottleneck_name, (network.bottleneck_length,)
+        network,
+        graph_def,
+        hashlib.sha256(data).hexdigest(),
+        network.bottleneck_name,
+        (network.bottleneck_length,),
     )
 
 
@@ -87,7 +89,8 @@ def cut(backbone, boundary):
     """
     node = search.require_node(backbone.graph_def, boundary, [backbone.boundary])
     with tf.Graph().as_default():
-        shape = _import(backbone, node.name, {}).shape
+        (tensor,) = import_nodes(backbone, [node.name])
+    shape = tensor.shape
     if not shape.ndims or not shape[1:].is_fully_defined():
         raise UserError(
             'the node %s gives values of shape %s, expected a batch of one known shape: choose '
@@ -110,7 +113,7 @@ def import_network(backbone, replaced):
       UserError: TensorFlow cannot load it, or its bottlenecks have another length.
     """
     network = backbone.network
-    tensor = _import(backbone, network.bottleneck_name, replaced)
+    (tensor,) = import_nodes(backbone, [network.bottleneck_name], replaced)
     return _of_shape(network, tensor, (network.bottleneck_length,))
 
 
@@ -119,8 +122,8 @@ def import_into_graph(backbone, pixels_tensor=None):
 
     Args:
       backbone: a `Backbone`.
-      pixels_tensor: float32 `[batch, height, width, 3]`, normalized; or None for the placeholder
-        of the network's own.
+      pixels_tensor: float32 `[batch, height, width, channels]`, normalized; or None for the
+        placeholder of the network's own.
 
     Returns:
       The features tensor, float32 `[batch] + backbone.shape`.
@@ -129,16 +132,27 @@ def import_into_graph(backbone, pixels_tensor=None):
       UserError: TensorFlow cannot load it, or its features have another shape.
     """
     replaced = {} if pixels_tensor is None else {backbone.network.input_name: pixels_tensor}
-    tensor = _import(backbone, backbone.boundary, replaced)
+    (tensor,) = import_nodes(backbone, [backbone.boundary], replaced)
     return _of_shape(backbone.network, tensor, backbone.shape)
 
 
-def _import(backbone, name, replaced):
-    """Adds the network; returns the output of the node `name`, or the tensor that replaces it."""
+def import_nodes(backbone, names, replaced=None):
+    """Adds the network of a backbone to the current graph, for batches of any size.
+
+    Args:
+      backbone: a `Backbone`.
+      names: list of names of nodes.
+      replaced: a dict from the names of nodes to the tensors that replace their outputs, or None.
+
+    Returns:
+      The list of the nodes' first outputs, or of the tensors that replace them.
+
+    Raises:
+      UserError: TensorFlow cannot load it.
+    """
     graph_def = rewrite.allow_any_batch(backbone.graph_def, backbone.network.input_name)
-    input_map = {node + ':0': tensor for node, tensor in replaced.items()}
-    (tensor,) = import_graph(graph_def, [name + ':0'], input_map)
-    return tensor
+    input_map = {node + ':0': tensor for node, tensor in (replaced or {}).items()}
+    return import_graph(graph_def, [name + ':0' for name in names], input_map)
 
 
 def _of_shape(network, tensor, shape):
@@ -154,19 +168,21 @@ def _of_shape(network, tensor, shape):
 
 
 def _obtain(network, model_dir):
-    """Returns the path of a network's graph: embedded, or unpacked from its archive."""
+    """Returns the path of a network's graph: embedded, downloaded, or unpacked from an archive."""
     if network.archive is None:
         return os.path.join(registry.EMBEDDED_MODEL_DIR, network.graph_file)
     output_checks.check_folder_writable(model_dir)
     archive_path = os.path.join(model_dir, os.path.basename(network.archive))
     if os.path.exists(archive_path):
         try:
-            archive.check(archive_path, network.sha256)
+            archive.check(archive_path, network.checksum)
         except archive.DownloadError as error:
             _LOG.warning('%s is corrupt; downloading it again: %s', archive_path, error)
             _download(network, archive_path)
     else:
         _download(network, archive_path)
+    if archive.is_graph(archive_path):
+        return archive_path
     archive.take_out(archive_path, network.graph_file, model_dir)
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):
@@ -181,7 +197,7 @@ def _download(network, archive_path):
     url = urllib.parse.urljoin(registry.DOWNLOAD_ROOT, network.archive)
     _LOG.info('Downloading %s', url)
     try:
-        archive.download(url, archive_path, network.sha256)
+        archive.download(url, archive_path, network.checksum)
     except archive.DownloadError as error:
         raise UserError(
             'cannot download %s: %s. Put the archive in %s by hand, or use '

@@ -1,20 +1,10 @@
 """Drops unneeded nodes and steps that change nothing, and folds constants."""
 
-import tensorflow.compat.v1 as tf
-
-from scripts.graphs import build, search, versions
-from scripts.graphs.importing import import_graph
-from scripts.graphs.session import open_session
+from scripts.graphs import build, folding, search
 from scripts.quantization import constants
 
 # Their output is their input; CheckNumerics only stops a training that diverged.
 _PASS_ON = ('Identity', 'CheckNumerics', 'StopGradient')
-
-# Ops that are fed, though all their inputs may be constant.
-_FED = ('Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault')
-
-# What a Const node cannot hold.
-_HANDLES = {tf.variant.as_datatype_enum, tf.resource.as_datatype_enum}
 
 
 def prune(graph_def, output_names):
@@ -54,7 +44,7 @@ def fold_constants(graph_def, output_names, large_too=False):
         keep their names and values.
     """
     fixed = {}
-    foldable = {op for op in {node.op for node in graph_def.node} if _is_foldable(op)}
+    foldable = {op for op in {node.op for node in graph_def.node} if folding.is_foldable(op)}
     for node in graph_def.node:
         if node.op == 'Const':
             fixed[node.name] = large_too or not constants.is_large(node)
@@ -76,35 +66,9 @@ def fold_constants(graph_def, output_names, large_too=False):
         and node.op != 'Const'
         and any(not fixed[user.name] for user in users[node.name])
     ]
-    values = _run(graph_def, wanted)
+    values = folding.values(graph_def, wanted)
     nodes = [
         build.constant(node.name, values[node.name]) if node.name in values else node
         for node in graph_def.node
     ]
     return prune(build.graph(nodes, graph_def), output_names)
-
-
-def _is_foldable(op):
-    """Returns whether an op has one output, which depends on its inputs alone.
-
-    A stateful op may draw random numbers; a name without an OpDef is a function, which may call
-    such an op.
-    """
-    op_def = versions.op_def(op)
-    if op_def is None or op_def.is_stateful or op in _FED or len(op_def.output_arg) != 1:
-        return False
-    output = op_def.output_arg[0]
-    is_list = output.number_attr or output.type_list_attr
-    return not is_list and not output.is_ref and output.type not in _HANDLES
-
-
-def _run(graph_def, names):
-    """Returns a dict from each of the node names to its value."""
-    if not names:
-        return {}
-    needed = build.subgraph(graph_def, names)
-    graph = tf.Graph()
-    with graph.as_default():
-        import_graph(needed)
-    with open_session(graph) as session:
-        return dict(zip(names, session.run([name + ':0' for name in names])))

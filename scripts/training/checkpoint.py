@@ -7,6 +7,7 @@ drawn from the seed again, which takes no time to speak of.
 import hashlib
 import io
 import json
+import math
 import os
 import time
 import typing
@@ -16,16 +17,23 @@ import numpy as np
 
 from scripts.common import encodings, files, untrusted
 from scripts.common.errors import UserError
+from scripts.training.settings import COSINE
 
 SECONDS_BETWEEN = 1.0
+# What takes longer to save, as large networks do, is saved less often.
+_MOST_SECONDS = 0.05
 
 _META = 'meta'
 _VARIABLE, _BEST = 'variable/', 'best/'
 _MOST = 2**31 - 1  # Of steps, which TensorFlow counts in 32 bits, and of seeds.
 
-# What may differ between a run and the run that resumes it.
+# In the lines that say what differs.
+_STEPS_OF_COSINE = 'how_many_training_steps (the learning rate is 0 after as many)'
+
+# What may differ between a run and the run that resumes it, and what stands there by itself.
 _FREE_SETTINGS = (
     'how_many_training_steps',
+    'random_seed',
     'test_batch_size',
     'final_tensor_name',
     'summaries_dir',
@@ -35,13 +43,20 @@ _FREE_SETTINGS = (
     'resume',
     'summary_interval',
     'identity',
+    'first_step',
+    'learning_rate_flag',
 )
 
 
 class Best(typing.NamedTuple):
-    """The best evaluation so far: its validation accuracy, 0 to 1, its step, and the variables."""
+    """The best evaluation so far: accuracy, 0 to 1, and cross entropy on validation photos.
+
+    step: the step that it was after; that before the first one, where it was before.
+    variables: from name to value.
+    """
 
     accuracy: float
+    cross_entropy: float
     step: int
     variables: typing.Dict[str, np.ndarray]
 
@@ -71,7 +86,7 @@ class CheckpointManager:
 
     def __init__(self, path, run_identity):
         self._path, self._identity = path, run_identity
-        self._saved = time.monotonic()
+        self._saved, self._longer = time.monotonic(), 1.0
 
     def load(self):
         """Returns the `Checkpoint` to go on from, or None; see `load`."""
@@ -79,13 +94,16 @@ class CheckpointManager:
 
     def due(self):
         """Returns whether it is time to save: not so often that training would wait for it."""
-        return bool(self._path) and time.monotonic() - self._saved >= SECONDS_BETWEEN
+        pause = SECONDS_BETWEEN * self._longer
+        return bool(self._path) and time.monotonic() - self._saved >= pause
 
     def save(self, checkpoint):
         """Saves a `Checkpoint` where there is a path."""
         if self._path:
+            begin = time.monotonic()
             save(self._path, checkpoint, self._identity)
             self._saved = time.monotonic()
+            self._longer = max(1.0, (self._saved - begin) / _MOST_SECONDS)
 
 
 def identity(settings, backbone, dataset):
@@ -93,26 +111,37 @@ def identity(settings, backbone, dataset):
 
     Args:
       settings: a `settings.Retraining`.
-      backbone: the `Backbone`.
+      backbone: the `Backbone` that is trained behind.
       dataset: the `Dataset`.
     """
-    training = {
-        name: value
-        for name, value in settings.training._asdict().items()
-        if name not in _FREE_SETTINGS
-    }
+    found = {}
+    for stage in settings.stages:
+        for name, value in _of_stage(stage).items():
+            found.setdefault(name, []).append(value)
     photos = [
         (encodings.as_utf8(photo.folder), encodings.as_utf8(photo.file_name), photo.category)
         for photo in dataset.photos
     ]
-    return dict(
-        training,
-        labels=list(dataset.labels),
+    found.update(
+        random_seed=settings.training.random_seed,
+        head_steps=settings.training.first_step,
+        boundary=backbone.boundary,
+        labels=dataset.labels,
         photos=hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
-        network=backbone.sha256,
-        exif_rotation=settings.network.pixels.exif_rotation,
-        distortions=list(settings.distortions),
+        network=backbone.fingerprint,
+        exif_rotation=backbone.network.pixels.exif_rotation,
+        distortions=settings.distortions,
     )
+    return json.loads(json.dumps(found))  # Tuples are lists there.
+
+
+def _of_stage(training):
+    """Returns a dict from the flags of a stage's `Training` to what they must have in common."""
+    found = training._asdict()
+    found[training.learning_rate_flag] = found.pop('learning_rate')
+    if training.learning_rate_decay == COSINE:
+        found[_STEPS_OF_COSINE] = training.how_many_training_steps
+    return {name: value for name, value in found.items() if name not in _FREE_SETTINGS}
 
 
 def save(path, checkpoint, run_identity):
@@ -121,7 +150,7 @@ def save(path, checkpoint, run_identity):
     meta = {
         'steps_done': checkpoint.steps_done,
         'stopped_early': checkpoint.stopped_early,
-        'best': best and [float(best.accuracy), best.step],
+        'best': best and [float(best.accuracy), float(best.cross_entropy), best.step],
         'identity': run_identity,
     }
     arrays = {_VARIABLE + name: value for name, value in checkpoint.variables.items()}
@@ -203,10 +232,11 @@ def _checked(meta, arrays):
     _require(isinstance(meta['stopped_early'], bool))
     best = None
     if meta['best'] is not None:
-        accuracy, step = meta['best']
-        best = Best(accuracy, step, _named(arrays, _BEST))
+        accuracy, cross_entropy, step = meta['best']
+        best = Best(accuracy, cross_entropy, step, _named(arrays, _BEST))
         _require(isinstance(accuracy, float) and 0 <= accuracy <= 1)
-        _require(_is_integer(step, 0, meta['steps_done'] - 1))
+        _require(isinstance(cross_entropy, float) and 0 <= cross_entropy < math.inf)
+        _require(_is_integer(step, -1, meta['steps_done'] - 1))
         _require(_shapes(best.variables) == _shapes(variables))
     return Checkpoint(meta['steps_done'], variables, best, meta['stopped_early'])
 

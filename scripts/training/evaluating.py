@@ -56,6 +56,8 @@ def evaluate(model, examples, rows, summarize=False):
       summarize: whether summaries are wanted.
     """
     size = _photos_at_once(examples.features.shape)
+    if model.most_at_once is not None:
+        size = min(size, model.most_at_once)
     parts = [rows[begin : begin + size] for begin in range(0, len(rows), size)]
     results = [
         model.evaluate(examples.take(part), summarize and number == 0)

@@ -33,9 +33,9 @@ class Measured(typing.NamedTuple):
 class Evaluation(typing.NamedTuple):
     """What was measured after a step.
 
-    step: int, from 0 on.
-    training: `Measured` on the batch that was trained on; None where a run that goes on has no step
-      left to train.
+    step: int, from 0 on; the one before the first, such as -1, where it was before that.
+    training: `Measured` on the batch that was trained on; None where there was none: before the
+      first step, or where a run that goes on has no step left to train.
     validation: `Measured`, or None where there are no validation photos.
     """
 
@@ -48,9 +48,9 @@ class History(typing.NamedTuple):
     """How training went.
 
     evaluations: list of `Evaluation`, those of this call: none of before a resume.
-    steps_done: int, those of before a resume included.
+    steps_done: int, those of before a resume and of stages before included.
     stopped_early: whether it ended before the last step.
-    best_step: the step whose variables the model has now, with early stopping; else None.
+    best_step: the step whose variables the model has now, where the best are kept; else None.
     """
 
     evaluations: typing.List[Evaluation]
@@ -62,8 +62,9 @@ class History(typing.NamedTuple):
 def fit(model, batches, validation, settings, on_evaluation=None):
     """Trains a model, with a log line at each evaluation.
 
-    With early stopping, the variables are in the end those of the best evaluation. With
-    `settings.resume` it resumes from the checkpoint, where there is one.
+    With early stopping or `settings.keep_best`, the variables are in the end those of the best
+    evaluation. With `settings.resume` it resumes from the checkpoint, where there is one; that of a
+    stage before is none.
 
     Args:
       model: a `Model`.
@@ -95,28 +96,31 @@ class _Run:
         self._model, self._settings, self._on_evaluation = model, settings, on_evaluation
         self._validation = validation
         self._manager = CheckpointManager(settings.checkpoint_path, settings.identity)
-        self._steps_done, self._best, self._stopped_early = 0, None, False
+        self._steps_done, self._best = settings.first_step, None
+        self._keeps_best = bool(settings.keep_best or settings.early_stopping_steps)
+        self._stopped_early = False
         self._evaluations = []
         self._write = {'train': _discard, 'validation': _discard}
         if len(validation.labels):
             stream = settings.random_state(settings_lib.VALIDATION_STREAM)
             self._sampler = Sampler(validation.labels, stream)
             self._count = evaluating.count_of(validation, settings.validation_batch_size)
-            if settings.early_stopping_steps:
+            if self._keeps_best:
                 self._count = settings_lib.ALL  # The best of many small samples is a lucky draw.
 
     def resume(self, batches):
         """Takes the model, the batches and what is drawn to where the checkpoint is."""
+        first_step = self._settings.first_step
         saved = self._manager.load() if self._settings.resume else None
-        if saved is None:
+        if saved is None or saved.steps_done <= first_step:
             return
         checkpoint.check_variables(self._settings.checkpoint_path, saved, self._model.shapes())
         self._model.set_values(saved.variables)
         self._steps_done, self._best = saved.steps_done, saved.best
         self._stopped_early = saved.stopped_early
-        batches.skip(self._steps_done)
+        batches.skip(self._steps_done - first_step)
         if len(self._validation.labels):
-            for step in range(self._steps_done):
+            for step in range(first_step, self._steps_done):
                 if self._settings.evaluates_in_any_run(step):
                     self._sampler.draw(self._count)
 
@@ -144,7 +148,9 @@ class _Run:
 
     def train(self, batches):
         """Runs the steps that are not done yet."""
-        steps, begin = self._settings.how_many_training_steps, self._steps_done
+        steps, begin = self._settings.end, self._steps_done
+        if self._settings.keep_best and begin == self._settings.first_step:
+            self._validate(begin - 1, None)
         training = None  # Where the run goes on after its last step.
         with Progress('Training', steps - begin, 'steps') as progress:
             while self._steps_done < steps and not self._stopped_early:
@@ -185,8 +191,8 @@ class _Run:
 
     def _measure_training(self, step, batch):
         result = self._model.evaluate(batch)
-        _log_step(step, 'Train accuracy = %.1f%%', result.accuracy * 100)
-        _log_step(step, 'Cross entropy = %f', result.cross_entropy)
+        self._log(step, 'Train accuracy = %.1f%%', result.accuracy * 100)
+        self._log(step, 'Cross entropy = %f', result.cross_entropy)
         if not math.isfinite(result.cross_entropy):
             raise self._diverged(step, 'cross entropy is')
         return Measured(result.accuracy, result.cross_entropy, len(batch.labels))
@@ -198,31 +204,38 @@ class _Run:
             rows = self._sampler.draw(self._count)
             wanted = bool(self._settings.summary_interval)
             result = evaluating.evaluate(self._model, self._validation, rows, wanted)
-            _log_step(step, 'Validation accuracy = %.1f%% (N=%d)', result.accuracy * 100, len(rows))
-            if wanted:
+            self._log(step, 'Validation accuracy = %.1f%% (N=%d)', result.accuracy * 100, len(rows))
+            if wanted and step >= 0:
                 self._write['validation'](result.summaries, step)
             validation = Measured(result.accuracy, result.cross_entropy, len(rows))
-            self._judge(step, result.accuracy)
+            self._judge(step, validation)
         self._evaluations.append(Evaluation(step, training, validation))
         if self._on_evaluation(self._evaluations[-1]):
             self._stopped_early = True
 
-    def _judge(self, step, accuracy):
+    def _judge(self, step, validation):
         """Keeps the best variables, and stops where nothing has improved for long enough."""
         patience, best = self._settings.early_stopping_steps, self._best
-        if not patience:
+        if not self._keeps_best:
             return
-        if best is None or accuracy > best.accuracy:
-            self._best = Best(accuracy, step, self._model.values())
-        elif step - best.step >= patience:
-            _log_step(
+        if not math.isfinite(validation.cross_entropy):
+            raise self._diverged(step, 'cross entropy is')
+        if best is None or self._is_better(validation, best):
+            accuracy, cross_entropy = validation.accuracy, validation.cross_entropy
+            self._best = Best(accuracy, cross_entropy, step, self._model.values())
+        elif patience and step - best.step >= patience:
+            self._log(
                 step,
-                'Stopped: validation accuracy is no better than the %.1f%% of step %d, which is '
-                'kept',
+                'Stopped: validation accuracy is no better than the %.1f%% of %s, which is kept',
                 best.accuracy * 100,
-                best.step,
+                self._name(best.step),
             )
             self._stopped_early = True
+
+    def _is_better(self, validation, best):
+        if validation.accuracy != best.accuracy:
+            return validation.accuracy > best.accuracy
+        return self._settings.keep_best and validation.cross_entropy < best.cross_entropy
 
     def _store_intermediate(self, step):
         frequency = self._settings.intermediate_store_frequency
@@ -247,25 +260,35 @@ class _Run:
 
     def _diverged(self, step, what):
         return UserError(
-            'training diverged at step %d: the %s not finite; lower --learning_rate (it is %g)'
-            % (step, what, self._settings.learning_rate)
+            'training diverged at step %d: the %s not finite; lower --%s (it is %g)'
+            % (step, what, self._settings.learning_rate_flag, self._settings.learning_rate)
         )
 
     def take_best(self):
-        """Gives the model the variables of the best evaluation, with early stopping."""
-        if self._settings.early_stopping_steps and self._best is not None:
-            self._model.set_values(self._best.variables)
+        """Gives the model the variables of the best evaluation, where those are kept."""
+        best = self._best
+        if best is None:
+            return
+        self._model.set_values(best.variables)
+        if self._settings.keep_best:
+            accuracy = best.accuracy * 100
+            self._log(best.step, 'Kept, with a validation accuracy of %.1f%%', accuracy)
+
+    def _log(self, step, text, *values):
+        name = self._name(step)
+        name = name[0].upper() + name[1:]
+        _LOG.info('%s: %s: ' + text, datetime.datetime.now(), name, *values)
+
+    def _name(self, step):
+        first = self._settings.first_step
+        return 'step %d' % step if step >= first else 'before step %d' % first
 
     def history(self):
         """Returns the `History`."""
         best_step = self._best.step if self._best is not None else None
-        early = self._steps_done < self._settings.how_many_training_steps
+        early = self._steps_done < self._settings.end
         return History(self._evaluations, self._steps_done, early, best_step)
 
 
 def _discard(summaries, step):
     """Takes the place of an event file where no summaries are wanted."""
-
-
-def _log_step(step, text, *values):
-    _LOG.info('%s: Step %d: ' + text, datetime.datetime.now(), step, *values)

@@ -1,4 +1,4 @@
-"""The head: the new softmax layer with its training step, metrics and summaries, as a graph.
+"""The head: the new layers with their training step, metrics and summaries, as a graph.
 
 The names of nodes and summary tags are a contract: people compare runs in TensorBoard by them.
 """
@@ -7,12 +7,14 @@ import typing
 
 import tensorflow.compat.v1 as tf
 
-from scripts.training.settings import ADAM, MOMENTUM
+from scripts.training import optimizing
 
 # Small enough that all classes start out equal, not zero so that TensorBoard shows it move.
 _INITIAL_STDDEV = 0.001
 
-_MOMENTUM = 0.9  # The customary one.
+# Collections of summaries that not every step has, as TensorFlow's own has those that it has: the
+# histograms of large layers take longer than a step.
+AT_EVALUATIONS, _AT_STEPS = 'summaries_at_evaluations', 'summaries_at_steps'
 
 # What the names of the new nodes begin with; TensorFlow puts a number behind `input`.
 SCOPES = ('input', 'input_1', 'final_training_ops', 'cross_entropy', 'train', 'accuracy')
@@ -22,11 +24,13 @@ class Head(typing.NamedTuple):
     """Tensors and operations of the head.
 
     ground_truth_input: int64 `[batch]`, fed.
-    step_input: int32 scalar, fed to train_step: the number of the step, which seeds the dropout.
+    step_input: int32 scalar, fed to train_step: the number of the step, on which the dropout and
+      the learning rate depend.
     train_step: one step of the optimizer, of all variables.
     cross_entropy, accuracy: float32 scalars.
     scores: float32 `[batch, label_count]`, the softmax.
-    summaries: scalar string, all summaries.
+    step_summaries, evaluation_summaries: scalar strings, the summaries of a step and those of an
+      evaluation.
     """
 
     ground_truth_input: tf.Tensor
@@ -35,16 +39,41 @@ class Head(typing.NamedTuple):
     cross_entropy: tf.Tensor
     accuracy: tf.Tensor
     scores: tf.Tensor
-    summaries: tf.Tensor
+    step_summaries: tf.Tensor
+    evaluation_summaries: tf.Tensor
 
 
-def add(bottleneck_tensor, label_count, settings):
+class _Layers(typing.NamedTuple):
+    """The dense layers of the head, as pairs of variables: weights `[inputs, units]`, and biases.
+
+    hidden: list of those before the softmax, ReLU.
+    last: the pair of the softmax.
+    """
+
+    hidden: typing.Sequence[typing.Tuple[tf.Variable, tf.Variable]]
+    last: typing.Tuple[tf.Variable, tf.Variable]
+
+    def logits(self, bottlenecks):
+        """Returns the logits, float32 `[batch, label_count]`, of bottlenecks."""
+        values = bottlenecks
+        for layer in self.hidden:
+            values = tf.nn.relu(_dense(values, *layer))
+        return _dense(values, *self.last)
+
+    @property
+    def weights(self):
+        """List of the variables of weights."""
+        return [weights for weights, _ in self.hidden] + [self.last[0]]
+
+
+def add(bottleneck_tensor, label_count, settings, decayed=()):
     """Adds a head behind a network, to the current graph.
 
     Args:
       bottleneck_tensor: float32 `[batch, length]`.
       label_count: int, how many labels there are.
       settings: a `settings.Training`.
+      decayed: variables of the network that have weight decay where the head has.
 
     Returns:
       A `Head`.
@@ -55,7 +84,7 @@ def add(bottleneck_tensor, label_count, settings):
             bottleneck_tensor, shape=[None, length], name='BottleneckInputPlaceholder'
         )
         ground_truth_input = tf.placeholder(tf.int64, [None], name='GroundTruthInput')
-    logits, multiply = _logits(bottleneck_input, label_count, settings.random_seed)
+    layers, logits = _logits(bottleneck_input, label_count, settings)
     final_tensor = tf.nn.softmax(logits, name=settings.final_tensor_name)
     tf.summary.histogram('activations', final_tensor)
 
@@ -65,14 +94,19 @@ def add(bottleneck_tensor, label_count, settings):
     with tf.name_scope('train'):
         step_input = tf.placeholder_with_default(0, [], name='StepInput')
         loss = cross_entropy
-        if settings.dropout:
+        if settings.dropout:  # Of bottlenecks: what hidden layers give is never dropped.
             dropped = _drop_out(bottleneck_input, step_input, settings)
-            loss = _mean_cross_entropy(ground_truth_input, multiply(dropped))
-        train_step = _optimizer(settings).minimize(loss)
+            loss = _mean_cross_entropy(ground_truth_input, layers.logits(dropped))
+        loss = optimizing.with_decay(loss, layers.weights + list(decayed), settings)
+        rate = optimizing.learning_rate(settings, step_input)
+        train_step = optimizing.minimize(loss, rate, settings)
+    if isinstance(rate, tf.Tensor):
+        tf.summary.scalar('learning_rate', rate, collections=[_AT_STEPS])
     with tf.name_scope('accuracy'):
         correct = tf.equal(tf.argmax(final_tensor, 1), ground_truth_input)
         accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
     tf.summary.scalar('accuracy', accuracy)
+    summaries = tf.summary.merge_all()
     return Head(
         ground_truth_input=ground_truth_input,
         step_input=step_input,
@@ -80,14 +114,27 @@ def add(bottleneck_tensor, label_count, settings):
         cross_entropy=cross_entropy,
         accuracy=accuracy,
         scores=final_tensor,
-        summaries=tf.summary.merge_all(),
+        step_summaries=_with_others(summaries, _AT_STEPS),
+        evaluation_summaries=_with_others(summaries, AT_EVALUATIONS),
     )
 
 
-def _logits(bottleneck_input, label_count, seed):
-    """Returns the logits, float32 `[batch, label_count]`, and what makes them of bottlenecks."""
-    shape = [bottleneck_input.shape.as_list()[1], label_count]
+def _with_others(summaries, collection):
+    """Returns summaries, a scalar string, together with those of a collection."""
+    others = tf.get_collection(collection)
+    return tf.summary.merge([summaries] + others) if others else summaries
+
+
+def _logits(bottleneck_input, label_count, settings):
+    """Returns the `_Layers` and the logits, float32 `[batch, label_count]`."""
+    values, seed = bottleneck_input, settings.random_seed
     with tf.name_scope('final_training_ops'):
+        hidden = []
+        for number, units in enumerate(settings.hidden_units, 1):
+            with tf.name_scope('hidden_%d' % number):
+                hidden.append(_hidden_layer([values.shape.as_list()[1], units], seed + number))
+                values = tf.nn.relu(_dense(values, *hidden[-1]))
+        shape = [values.shape.as_list()[1], label_count]
         with tf.name_scope('weights'):
             # A seed of its own: what TensorFlow draws without one depends on its version.
             weights = tf.Variable(
@@ -98,15 +145,31 @@ def _logits(bottleneck_input, label_count, seed):
             biases = tf.Variable(tf.zeros([label_count]), name='final_biases')
             _summarize(biases)
 
-        def multiply(bottlenecks):
-            # Not the operator, nor TensorFlow 2's tf.add: those make an AddV2, which TensorFlow
-            # before 1.15 and OpenCV do not know.
-            return tf.raw_ops.Add(x=tf.matmul(bottlenecks, weights), y=biases, name='add')
-
         with tf.name_scope('Wx_plus_b'):
-            logits = multiply(bottleneck_input)
+            logits = _dense(values, weights, biases)
             tf.summary.histogram('pre_activations', logits)
-    return logits, multiply
+    return _Layers(hidden, (weights, biases)), logits
+
+
+def _hidden_layer(shape, seed):
+    """Returns the variables of a hidden layer: weights of a shape, and biases."""
+    with tf.name_scope('weights'):
+        # As He et al. begin (https://arxiv.org/abs/1502.01852): ReLU keeps the spread of values.
+        spread = (2 / shape[0]) ** 0.5
+        weights = tf.Variable(
+            tf.truncated_normal(shape, stddev=spread, seed=seed), name='hidden_weights'
+        )
+        tf.summary.histogram('histogram', weights, collections=[AT_EVALUATIONS])
+    with tf.name_scope('biases'):
+        biases = tf.Variable(tf.zeros(shape[1:]), name='hidden_biases')
+        tf.summary.histogram('histogram', biases, collections=[AT_EVALUATIONS])
+    return weights, biases
+
+
+def _dense(values, weights, biases):
+    # Not the operator, nor TensorFlow 2's tf.add: those make an AddV2, which TensorFlow before 1.15
+    # and OpenCV do not know.
+    return tf.raw_ops.Add(x=tf.matmul(values, weights), y=biases, name='add')
 
 
 def _mean_cross_entropy(ground_truth, logits):
@@ -125,14 +188,6 @@ def _drop_out(bottleneck_input, step_input, settings):
     )
     kept = tf.cast(draws >= settings.dropout, tf.float32)
     return bottleneck_input * kept / (1.0 - settings.dropout)
-
-
-def _optimizer(settings):
-    if settings.optimizer == ADAM:
-        return tf.train.AdamOptimizer(settings.learning_rate)
-    if settings.optimizer == MOMENTUM:
-        return tf.train.MomentumOptimizer(settings.learning_rate, _MOMENTUM)
-    return tf.train.GradientDescentOptimizer(settings.learning_rate)
 
 
 def _summarize(variable):

@@ -9,13 +9,14 @@ from scripts.common.errors import UserError
 from scripts.graphs import description as description_lib
 from scripts.graphs import search, versions
 from scripts.graphs.session import callable_of, open_session
-from scripts.networks import backbone as backbone_lib
+from scripts.training import gradients
 from scripts.training import head as head_lib
-from scripts.training import tail
+from scripts.training import tail as tail_lib
+from scripts.training.settings import ALL
 
-# The names of what stands only in the training graph: what features are fed to, in the boundary's
-# place, and before the names of the constants whose places the tail's variables take.
-_FED, _TAIL_SCOPE = 'fed_features', 'trained_tail/'
+# What features are fed to, in the boundary's place; it stands only in the training graph, as do the
+# summaries of the tail.
+_FED, _SUMMARIES = 'fed_features', 'tail/'
 
 
 class Result(typing.NamedTuple):
@@ -55,20 +56,37 @@ class Model:
             # A placeholder, for to feed the boundary itself is not enough: what TensorFlow's
             # optimizer makes of a gradient may wait for that node to have run.
             self._features = tf.placeholder(tf.float32, (None,) + backbone.shape, name=_FED)
-            self._tail = _tail_variables(backbone)
-            replaced = {name: variable.value() for name, variable in self._tail.items()}
-            replaced[backbone.boundary] = self._features
-            bottleneck = backbone_lib.import_network(backbone, replaced)
-            self._head = head_lib.add(bottleneck, label_count, settings)
+            tail = tail_lib.find(backbone)
+            self._network_nodes = search.nodes_by_name(tail.backbone.graph_def)
+            self._tail = {
+                each.name: tf.Variable(tf.zeros(each.value.shape), name=gradients.SCOPE + each.name)
+                for each in tail.constants
+            }
+            values = {name: variable.value() for name, variable in self._tail.items()}
+            bottleneck = tail_lib.add(tail, self._features, values)
+            for name, variable in self._tail.items():
+                places = [head_lib.AT_EVALUATIONS]
+                tf.summary.histogram(_SUMMARIES + name, variable, collections=places)
+            decayed = [self._tail[each.name] for each in tail.constants if each.decayed]
+            self._head = head_lib.add(bottleneck, label_count, settings, decayed)
             self._variables = {each.op.name: each for each in tf.global_variables()}
+            tails = {each.op.name for each in self._tail.values()}
+            self._of_head = {each.op.name for each in tf.trainable_variables()} - tails
             initializer = tf.global_variables_initializer()
         self._session = open_session(graph)
         self._session.run(initializer)
+        # Not as first values in the graph, which may have two gigabytes at most.
+        for each in tail.constants:
+            self._tail[each.name].load(each.value, self._session)
         fed = [self._features, self._head.ground_truth_input, self._head.step_input]
         self._step = callable_of(self._session, fed, None, self._head.train_step)
         self._summarized_step = callable_of(
-            self._session, fed, self._head.summaries, self._head.train_step
+            self._session, fed, self._head.step_summaries, self._head.train_step
         )
+        # What is trained on fits into memory; to evaluate takes no more.
+        self.most_at_once = None
+        if self._tail and settings.train_batch_size != ALL:
+            self.most_at_once = settings.train_batch_size
 
     def __enter__(self):
         return self
@@ -99,7 +117,7 @@ class Model:
         head = self._head
         fetched = [head.accuracy, head.cross_entropy, head.scores]
         values = self._session.run(
-            fetched + [head.summaries] * summarize,
+            fetched + [head.evaluation_summaries] * summarize,
             {self._features: batch.features, head.ground_truth_input: batch.labels},
         )
         count = len(batch.labels)
@@ -115,9 +133,13 @@ class Model:
         return {name: tuple(each.shape.as_list()) for name, each in self._variables.items()}
 
     def set_values(self, values):
-        """Sets the variables as `values` gave them."""
-        for name, variable in self._variables.items():
-            variable.load(values[name], self._session)
+        """Sets variables as `values` or `head_values` gave them, of a model with the same ones."""
+        for name, value in values.items():
+            self._variables[name].load(value, self._session)
+
+    def head_values(self):
+        """Returns a dict from the name of each variable of the head to its value."""
+        return self._session.run({name: self._variables[name] for name in self._of_head})
 
     def graph_def(self, add_shapes=False):
         """Returns the network, from its fed node on, and what is trained, as a GraphDef."""
@@ -135,9 +157,9 @@ class Model:
         """Returns the network and the head as trained so far, as one GraphDef of constants.
 
         The nodes of the network are those of its own file, to the byte, but for the values of the
-        constants that the tail trained: importing them writes out attributes that older TensorFlow
-        and other tools do not know. Of the new ones, attributes that hold their default are left
-        out for the same reason.
+        constants that the tail trained, and those that it folded: importing them writes out
+        attributes that older TensorFlow and other tools do not know. Of the new ones, attributes
+        that hold their default are left out for the same reason.
 
         Args:
           test: the `description.Test` that the description tells, or None.
@@ -145,31 +167,18 @@ class Model:
         frozen = tf.graph_util.convert_variables_to_constants(
             self._session, self.graph_def(), [self._output_name]
         )
-        original = search.nodes_by_name(self._backbone.graph_def)
         constants = {each.op.name: name for name, each in self._tail.items()}
-        reads = {each.value().op.name for each in self._tail.values()}
         result = tf.GraphDef(versions=self._backbone.graph_def.versions)
         for node in versions.strip_defaults(frozen).node:
             if node.name in constants:
                 trained = result.node.add()
-                trained.CopyFrom(original[constants[node.name]])
+                trained.CopyFrom(self._network_nodes[constants[node.name]])
                 trained.attr['value'].CopyFrom(node.attr['value'])
-            elif node.name not in reads:
-                result.node.add().CopyFrom(original.get(node.name, node))
+            elif not node.name.startswith(gradients.SCOPE):
+                result.node.add().CopyFrom(self._network_nodes.get(node.name, node))
         if self._description is not None:
             description_lib.attach(result, self._output_name, self._description._replace(test=test))
         return result
-
-
-def _tail_variables(backbone):
-    """Returns a dict from the name of each constant of the tail to a variable of its value."""
-    nodes = search.nodes_by_name(backbone.graph_def)
-    return {
-        name: tf.Variable(
-            tf.make_ndarray(nodes[name].attr['value'].tensor), name=_TAIL_SCOPE + name
-        )
-        for name in tail.trained_constants(backbone)
-    }
 
 
 def check_final_tensor_name(backbone, name):

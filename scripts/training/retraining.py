@@ -14,11 +14,11 @@ from scripts.features import extract
 from scripts.features.place import Place
 from scripts.graphs import description
 from scripts.images import runner
-from scripts.images.settings import APPLY
 from scripts.training import batches as batches_lib
 from scripts.training import checkpoint, evaluating, summaries
 from scripts.training import fit as fit_lib
 from scripts.training import settings as settings_lib
+from scripts.training import stages as stages_lib
 from scripts.training.batches import Examples, Sampler
 from scripts.training.model import Model, check_final_tensor_name
 
@@ -53,42 +53,63 @@ def run(settings, backbone, dataset):
       UserError: something is missing, corrupt or cannot be written; what is there stays.
     """
     check_final_tensor_name(backbone, settings.training.final_tensor_name)
-    training = settings.training._replace(identity=checkpoint.identity(settings, backbone, dataset))
-    saved = _saved(training)
-    examples = _examples(settings, backbone, dataset)
-    _check_examples(training, examples, dataset.labels)
-    if saved is None and training.summary_interval:
-        summaries.empty_dir(training.summaries_dir)
+    stages = stages_lib.of(settings, backbone, dataset)
+    saved = _saved(stages[-1].settings)
+    left = [stage for stage in stages if saved is None or saved.steps_done <= stage.training.end]
+    described = _description(settings, backbone, dataset)
+    evaluations, head = [], {}
+    for stage in left:
+        examples = _examples(stage.settings, stage.backbone, dataset)
+        _check_examples(settings.training, examples, dataset.labels)
+        if stage is left[0]:
+            _begin(saved, stage.training)
+        with contextlib.ExitStack() as stack:
+            model = Model(stage.backbone, len(dataset.labels), stage.training, described)
+            stack.enter_context(model).set_values(head)
+            batches = _batches(stage.settings, stage.backbone, examples[split.TRAINING])
+            stack.enter_context(batches)
+            history = fit_lib.fit(model, batches, examples[split.VALIDATION], stage.training)
+            evaluations += history.evaluations
+            if stage is not left[-1]:
+                head = model.head_values()
+                continue
+            tested = _test(model, examples[split.TESTING], stage.training)
+            if tested is not None:
+                _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
+            graph_def = model.frozen_graph(tested and tested.described)
+    return Trained(graph_def, tested, history._replace(evaluations=evaluations))
+
+
+def _begin(saved, training):
+    """Says where the run begins; empties the folder of summaries where that is the first step."""
     if saved is not None:
         _LOG.info('Resuming after %d steps, from the checkpoint', saved.steps_done)
-    described = _description(settings, backbone, dataset)
-    with contextlib.ExitStack() as stack:
-        model = stack.enter_context(Model(backbone, len(dataset.labels), training, described))
-        batches = stack.enter_context(_batches(settings, backbone, examples[split.TRAINING]))
-        history = fit_lib.fit(model, batches, examples[split.VALIDATION], training)
-        tested = _test(model, examples[split.TESTING], training)
-        if tested is not None:
-            _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
-        return Trained(model.frozen_graph(tested and tested.described), tested, history)
+    elif training.summary_interval:
+        summaries.empty_dir(training.summaries_dir)
 
 
-def _saved(training):
+def _saved(settings):
     """Returns the `Checkpoint` from which a run resumes, or None."""
+    training = settings.training
     if not training.resume:
         return None
     saved = checkpoint.load(training.checkpoint_path, training.identity)
-    if saved is not None and saved.steps_done > training.how_many_training_steps:
+    if saved is not None and saved.steps_done > training.end:
         raise UserError(
             'the checkpoint %s is after step %d, and --how_many_training_steps=%d asks for fewer: '
             'give at least as many, or another --checkpoint_path'
-            % (training.checkpoint_path, saved.steps_done, training.how_many_training_steps)
+            % (
+                training.checkpoint_path,
+                saved.steps_done - training.first_step,
+                training.how_many_training_steps,
+            )
         )
     return saved
 
 
 def _description(settings, backbone, dataset):
     """Returns the `Description` of the graph that is to be trained."""
-    network, split_used = settings.network, dataset.split
+    network, split_used = backbone.network, dataset.split
     return description.Description(
         labels=tuple(label.strip() for label in dataset.labels),
         input=description.Input(network.input_name, *network.pixels),
@@ -139,10 +160,7 @@ def _test(model, examples, training):
 
 def _examples(settings, backbone, dataset):
     """Returns a dict from category to `Examples`."""
-    network = settings.network
-    # Bottlenecks of turned photos stand beside the classic ones, never in their place.
-    name = network.name + ('_exif' if network.pixels.exif_rotation == APPLY else '')
-    place = Place(settings.bottleneck_dir, name)
+    place = Place(settings.bottleneck_dir, backbone.network.cache_name)
     photos = dataset.photos
     distorted = 0
     if settings.distortions.wanted():

@@ -1,46 +1,122 @@
 """The tail: the nodes of a network from the boundary to the bottleneck, which are trained too."""
 
+import typing
+
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
-from scripts.graphs import build, search
+from scripts.graphs import build, paths, search
+from scripts.networks import backbone as backbone_lib
+from scripts.training import gradients, parameters
 
-# The operations whose second input is trained: filters, weights and biases.
-_TRAINED = {'Conv2D', 'DepthwiseConv2dNative', 'MatMul', 'BiasAdd'}
+# What holds no values of its own: the values of what it is given, in the same memory.
+_ALIASES = ('Identity', 'Reshape', 'Squeeze', 'ExpandDims')
 
 
-def trained_constants(backbone):
-    """Returns the names of the constants behind a backbone that are trained, in the graph's order.
+class Tail(typing.NamedTuple):
+    """What is trained of a network.
 
-    There are none where the boundary is the bottleneck.
+    backbone: the `Backbone` that it stands behind; where what is trained was computed from
+      constants (by `Dequantize`, say), those nodes of its graph are constants now.
+    constants: tuple of the `parameters.Constant`s that are trained, in the graph's order; none
+      where the boundary is the bottleneck.
+    """
 
-    Args:
-      backbone: a `Backbone`.
+    backbone: backbone_lib.Backbone
+    constants: typing.Tuple[parameters.Constant, ...]
+
+    @property
+    def parameters(self):
+        """How many numbers are trained."""
+        return sum(each.value.size for each in self.constants)
+
+    @property
+    def bytes_a_photo(self):
+        """How many bytes the activations of one photo take, from the boundary on.
+
+        Training keeps them from the forward pass for the backward pass.
+        """
+        nodes = search.nodes_by_name(self.backbone.graph_def)
+        names = [name for name in _path(self.backbone) if nodes[name].op not in _ALIASES]
+        with tf.Graph().as_default():
+            tensors = backbone_lib.import_nodes(self.backbone, names)
+        shapes = [each.shape[1:] for each in tensors if each.shape.ndims]
+        return sum(4 * shape.num_elements() for shape in shapes if shape.is_fully_defined())
+
+
+def find(backbone):
+    """Returns the `Tail` behind a `Backbone`.
 
     Raises:
-      UserError: the boundary does not stand on every path from the fed node to the bottleneck.
+      UserError: the boundary is not on every path from the fed node to the bottleneck.
     """
+    if backbone.boundary == backbone.network.bottleneck_name:
+        return Tail(backbone, ())
+    found = parameters.find(backbone.graph_def, _path(backbone))
+    values = {each.name: each.value for each in found}
+    nodes = [
+        build.constant(node.name, values[node.name])
+        if node.name in values and node.op != 'Const'
+        else node
+        for node in backbone.graph_def.node
+    ]
+    folded = backbone._replace(graph_def=build.graph(nodes, backbone.graph_def))
+    return Tail(folded, tuple(found))
+
+
+def add(tail, features, values):
+    """Adds a tail to the current graph.
+
+    Args:
+      tail: a `Tail`.
+      features: float32 `[batch] + shape`, at its boundary.
+      values: a dict from the names of its constants to the tensors of what is trained instead.
+
+    Returns:
+      The bottleneck tensor, float32 `[batch, length]`.
+
+    Raises:
+      UserError: TensorFlow cannot load the network, or its bottlenecks have another length.
+    """
+    backbone = tail.backbone
+    graph_def = gradients.differentiable(backbone.graph_def, _path(backbone)[1:])
+    replaced = dict(values, **{backbone.boundary: features})
+    return backbone_lib.import_network(backbone._replace(graph_def=graph_def), replaced)
+
+
+def check_gradients(backbone):
+    """Raises UserError where what is behind a `Backbone` cannot be trained, before it is.
+
+    That is: there are no weights behind the boundary, or an operation between one of them and the
+    bottleneck has no gradient.
+    """
+    tail = find(backbone)
+    if backbone.boundary == backbone.network.bottleneck_name:
+        return
+    if not tail.constants:
+        raise UserError(
+            '%s has no float32 weights behind %s that could be trained: fine-tune from another '
+            'boundary, or take a network that is not quantized'
+            % (backbone.network.name, backbone.boundary)
+        )
+    with tf.Graph().as_default():
+        features = tf.placeholder(tf.float32, (None,) + backbone.shape)
+        weights = {
+            each.name: tf.placeholder(tf.float32, each.value.shape) for each in tail.constants
+        }
+        bottleneck = add(tail, features, weights)
+        gradients.check(bottleneck, weights, backbone)
+
+
+def _path(backbone):
+    """Returns the names of the nodes from the boundary to the bottleneck, in topological order."""
     network, nodes = backbone.network, search.nodes_by_name(backbone.graph_def)
-    behind = _between(nodes, backbone.boundary, network.bottleneck_name)
-    if network.input_name in behind:
+    boundary, bottleneck = backbone.boundary, network.bottleneck_name
+    fed = dict(nodes, **{boundary: tf.NodeDef(name=boundary)})
+    behind = {node.name for node in build.needed(fed.values(), [bottleneck])}
+    if network.input_name in behind - {boundary}:
         raise UserError(
             'the node %s is no boundary: there is a path from %s to %s that does not go through it'
-            % (backbone.boundary, network.input_name, network.bottleneck_name)
+            % (boundary, network.input_name, bottleneck)
         )
-    trained = [nodes[name] for name in behind if nodes[name].op in _TRAINED]
-    constants = {_constant(nodes, node.input[1]) for node in trained}
-    return [node.name for node in backbone.graph_def.node if node.name in constants]
-
-
-def _between(nodes, boundary, bottleneck):
-    """Returns the names of the nodes that the bottleneck needs where the boundary is fed."""
-    fed = dict(nodes, **{boundary: tf.NodeDef(name=boundary)})
-    return {node.name for node in build.needed(fed.values(), [bottleneck])} - {boundary}
-
-
-def _constant(nodes, name):
-    """Returns the name of the constant behind an input, or None where values are computed."""
-    node = nodes[search.node_name(name)]
-    while node.op == 'Identity':
-        node = nodes[search.node_name(node.input[0])]
-    return node.name if node.op == 'Const' else None
+    return paths.between(nodes, boundary, bottleneck)

@@ -19,7 +19,7 @@ from scripts.networks import backbone as pretrained
 from tests.conftest import NO_LOCALE, REPOSITORY
 from tests.networks.test_backbone import ARCHIVE, NETWORK, SHA256, serving, tgz, whole
 
-KNOWN = NETWORK._replace(sha256=SHA256)
+KNOWN = NETWORK._replace(checksum=SHA256)
 PART = 'mobilenet_v1_0.50_160_frozen.tgz.part'
 
 
@@ -213,7 +213,7 @@ BOMBS = {
 def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(archive, '_MOST_UNPACKED_BYTES', 32 << 20)
     data = BOMBS[kind]()
-    network = NETWORK._replace(sha256=hashlib.sha256(data).hexdigest())
+    network = NETWORK._replace(checksum=hashlib.sha256(data).hexdigest())
     with serving([whole(data)]), pytest.raises(UserError, match='more than|not a complete'):
         pretrained.load(network, str(tmp_path))
     assert os.listdir(str(tmp_path)) == []

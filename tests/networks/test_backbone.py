@@ -16,7 +16,7 @@ from scripts.networks import archive, registry
 from scripts.networks import backbone as pretrained
 from tests import stand_ins
 
-NETWORK = registry.find('mobilenet_0.50_160')._replace(sha256=None)
+NETWORK = registry.find('mobilenet_0.50_160')._replace(checksum=None)
 GRAPH = stand_ins.of(NETWORK).SerializeToString()
 
 
@@ -84,7 +84,7 @@ def files_below(folder):
 
 
 def test_a_network_is_downloaded_taken_out_and_then_there(tmp_path):
-    network = NETWORK._replace(sha256=SHA256)
+    network = NETWORK._replace(checksum=SHA256)
     with serving([whole(ARCHIVE)]) as asked:
         for _ in range(2):
             loaded = pretrained.load(network, str(tmp_path / 'new' / 'models'))
@@ -131,7 +131,7 @@ def test_a_corrupt_archive_is_downloaded_again(tmp_path, warnings_of):
     ids=['not found', 'cut', 'a page', 'other bytes'],
 )
 def test_a_bad_answer_leaves_nothing_and_says_what_to_do(tmp_path, answer, words):
-    network = NETWORK._replace(sha256=SHA256)
+    network = NETWORK._replace(checksum=SHA256)
     with serving([answer]), pytest.raises(UserError) as raised:
         pretrained.load(network, str(tmp_path))
     message = str(raised.value)

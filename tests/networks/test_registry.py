@@ -26,9 +26,17 @@ def test_the_classic_networks_are_all_there():
 
 
 def test_what_is_expected_names_every_network():
-    others = [name for name in registry.NETWORKS if not MOBILENET.match(name)]
-    assert 'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>' in registry.FORM
-    assert {'inception_v3', 'sample'} <= set(others)
+    others = [name for name in registry.NETWORKS if not name.startswith('mobilenet')]
+    for form in (
+        'mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>',
+        'mobilenet_v2_<1.0|0.75|0.50|0.35>_<224|192|160|128|96>',
+        'mobilenet_v2_<1.4|1.3>_224',
+        'mobilenet_v3_<large|small>_<1.0|0.75>_224',
+        'import_network',
+        '(.pb)',
+    ):
+        assert form in registry.FORM
+    assert {'inception_v3', 'sample', 'resnet_v1_50', 'inception_resnet_v2'} <= set(others)
     assert all(name in registry.FORM for name in others)
     assert registry.FORM in retrain.FLAGS['architecture'].help
 
@@ -56,6 +64,10 @@ def test_an_entry(name, tmp_path):
         stand_ins.install(name, str(tmp_path))
     loaded = pretrained.load(network, str(tmp_path))
     assert len(loaded.sha256) == 64
+    row, network = network, loaded.network
+    assert None not in network[4:7] and None not in network.pixels
+    assert network.classic == bool(classic or name in ('inception_v3', 'sample'))
+    assert network.pixels == row.pixels and network.cache_name == name
     images = (
         np.random.RandomState(0)
         .randn(3, network.pixels.height, network.pixels.width, 3)
@@ -82,11 +94,14 @@ def test_an_entry(name, tmp_path):
         ('mobilenet_v1_0.25_128', 'mobilenet_0.25_128'),
         ('mobilenet_v1_1.0_224_frozen', 'mobilenet_1.0_224'),
         ('MobileNet-0.75-192', 'mobilenet_0.75_192'),
-        ('inceptionv3', 'inception_v3'),
-        ('Inception-v3', 'inception_v3'),
-        ('inception', 'inception_v3'),
-        ('incepton_v3', 'inception_v3'),
+        ('inceptionv3', 'inception_v3, inception_v3_2016'),
+        ('Inception-v3', 'inception_v3, inception_v3_2016'),
+        ('incepton_v3', 'inception_v3, inception_v3_2016'),
+        ('inceptionresnetv2', 'inception_resnet_v2'),
         ('samples', 'sample'),
+        ('mobilenet_v2_0.5_224', 'mobilenet_v2_0.50_224'),
+        ('MobileNet_v2_1_96', 'mobilenet_v2_1.0_96'),
+        ('resnet50', 'resnet_v1_50'),
     ],
 )
 def test_what_another_name_must_mean_is_told(name, near):
@@ -110,13 +125,27 @@ def test_another_name_is_told_with_the_nearest(name):
 
 
 @pytest.mark.parametrize(
+    'name, version',
+    [
+        ('mobilenet_v2', 'mobilenet_v2_'),
+        ('MobileNetV2', 'mobilenet_v2_'),
+        ('mobilenet_v3_large', 'mobilenet_v3_large_1.0_224'),
+        ('mobilenet', 'mobilenet_'),
+        ('inception', 'inception_v'),
+    ],
+)
+def test_a_family_is_told_with_members_of_that_version(name, version):
+    with pytest.raises(UserError, match='did you mean ' + version):
+        registry.find(name)
+
+
+@pytest.mark.parametrize(
     'name',
     [
-        *('mobilenet_v2_1.0_224', 'mobilenet_v2', 'mobilenet_v3_large', 'MobileNetV2', 'zzz', ''),
-        *('resnet50', 'resnet_v1_50', 'vgg16', 'inception_v4', 'inception_v1', 'efficientnet-b0'),
-        *('inception_resnet_v2', 'nasnet_mobile', 'densenet121', 'xception'),
+        *('mobilenet_v4', 'inception_v5', 'resnet_v2_50', 'zzz', '', 'vgg16', 'efficientnet-b0'),
+        *('nasnet_mobile', 'densenet121', 'xception'),
     ],
 )
 def test_an_unknown_network_is_not_taken_for_another(name):
-    with pytest.raises(UserError, match='=%s: unknown network; expected .* or sample$' % name):
+    with pytest.raises(UserError, match='=%s: unknown network; expected .*import_network' % name):
         registry.find(name)

@@ -299,7 +299,7 @@ def _archives(folder):
     from scripts.networks import backbone as pretrained
     from scripts.networks import registry
 
-    network = registry.find('mobilenet_0.50_160')._replace(sha256=None)
+    network = registry.find('mobilenet_0.50_160')._replace(checksum=None)
     registry.DOWNLOAD_ROOT = 'http://127.0.0.1:1/'
     graph = stand_ins.mobilenet(160, 3).SerializeToString(deterministic=True)
     sample = samples.archive_of([(network.graph_file, graph), ('a/labels.txt', b'a\nb\n')])
@@ -323,7 +323,7 @@ def _checkpoints(folder):
     weights = np.arange(6, dtype=np.float32).reshape(2, 3)
     variables = {'layer/weights': weights, 'layer/biases': weights[0]}
     same = {'random_seed': 3, 'labels': ['a', 'b'], 'learning_rate': 0.1, 'distortions': [0, 1]}
-    saved = checkpoint.Checkpoint(7, variables, checkpoint.Best(0.5, 4, variables), False)
+    saved = checkpoint.Checkpoint(7, variables, checkpoint.Best(0.5, 0.7, 4, variables), False)
     checkpoint.save(path, saved, same)
     whole = _read(path)
 

@@ -22,7 +22,9 @@ def path(tmp_path):
     return str(tmp_path / 'below' / 'checkpoint')
 
 
-@pytest.mark.parametrize('best', [None, Best(0.75, 4, {'layer/weights': np.ones((2, 3), 'f')})])
+@pytest.mark.parametrize(
+    'best', [None, Best(0.75, 0.5, 4, {'layer/weights': np.ones((2, 3), 'f')})]
+)
 def test_a_checkpoint_survives_the_disk(path, best):
     checkpoint.save(path, Checkpoint(7, VARIABLES, best, best is not None), SAME)
     loaded = checkpoint.load(path, SAME)
@@ -31,7 +33,7 @@ def test_a_checkpoint_survives_the_disk(path, best):
     if best is None:
         assert loaded.best is None
     else:
-        assert loaded.best[:2] == best[:2]
+        assert loaded.best[:3] == best[:3]
         assert (loaded.best.variables['layer/weights'] == 1).all()
     assert checkpoint.random_seed(path) == 3
 
@@ -56,7 +58,7 @@ def test_a_corrupt_one_is_told(path, keep):
         checkpoint.load(path, SAME)
 
 
-GOOD = {'steps_done': 7, 'stopped_early': False, 'best': [0.75, 4], 'identity': SAME}
+GOOD = {'steps_done': 7, 'stopped_early': False, 'best': [0.75, 0.5, 4], 'identity': SAME}
 WEIGHTS = VARIABLES['layer/weights']
 
 
@@ -81,9 +83,13 @@ def test_a_crafted_one_like_a_good_one_is_taken(path):
     'meta',
     [{'steps_done': value} for value in (-5, 0, 10**12, 2**31, 7.0, '7', None, True, [7])]
     + [{'stopped_early': value} for value in (0, 1, None, 'no')]
-    + [{'best': [value, 4]} for value in (float('nan'), float('inf'), -0.1, 1.1, '0.5', None, 1)]
-    + [{'best': [0.5, value]} for value in (-1, 7, 8, 10**12, 4.0, None, '4')]
-    + [{'best': value} for value in (False, 0, 'ab', [], [0.5], [0.5, 4, 4], {'a': 1}, 1e9)]
+    + [
+        {'best': [value, 0.5, 4]}
+        for value in (float('nan'), float('inf'), -0.1, 1.1, '0.5', None, 1)
+    ]
+    + [{'best': [0.5, value, 4]} for value in (float('nan'), float('inf'), -0.1, '0.5', None, 1)]
+    + [{'best': [0.5, 0.5, value]} for value in (-2, 7, 8, 10**12, 4.0, None, '4')]
+    + [{'best': value} for value in (False, 0, 'ab', [], [0.5], [0.5, 4], [0.5, 0.5, 4, 4], 1e9)]
     + [{'identity': value} for value in (None, [], 'SAME', 7)]
     + ['', '[]', 'null', '{}', '{"steps_done": 7}', '[' * 100000, '9' * 10**6]
     + ['{"steps_done": %s}' % ('9' * 10**6)],

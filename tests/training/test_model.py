@@ -102,11 +102,13 @@ def network(pretrained):
 
 
 def test_what_is_behind_the_boundary_is_the_tail(network):
-    assert tail.trained_constants(network) == []
+    assert [each.name for each in tail.find(network).constants] == []
     cut = backbone_lib.cut(network, BOUNDARY)
     assert cut.shape == (8, 8, 12) and cut.fingerprint != network.fingerprint
-    assert tail.trained_constants(cut) == TAIL
-    assert tail.trained_constants(backbone_lib.cut(network, 'Pool')) == ['Block_1/weights'] + TAIL
+    assert [each.name for each in tail.find(cut).constants] == TAIL
+    assert [each.name for each in tail.find(backbone_lib.cut(network, 'Pool')).constants] == [
+        'Block_1/weights'
+    ] + TAIL
 
 
 def test_a_node_that_is_passed_by_is_no_boundary(network):
@@ -125,7 +127,7 @@ def test_a_node_that_is_passed_by_is_no_boundary(network):
     nodes['Block_2/convolution'].input[0] = 'Joined'
     cut = network._replace(graph_def=graph_def, boundary=BOUNDARY, shape=(8, 8, 12))
     with pytest.raises(UserError, match='Block_1/Relu6 is no boundary: there is a path from input'):
-        tail.trained_constants(cut)
+        tail.find(cut)
 
 
 def examples_of(backbone, photo_dir, folder):
