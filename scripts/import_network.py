@@ -13,12 +13,15 @@ and layers that only compute.
 import logging
 import os
 import re
+import shlex
 import tempfile
 
 from scripts.common import command, flags, output_checks
 from scripts.common.errors import UserError
+from scripts.images import settings as image_settings
 from scripts.importing import keras_source, keras_worker
 from scripts.importing import settings as settings_lib
+from scripts.networks import registry
 
 _LOG = logging.getLogger('scripts.import_network')  # Not __name__: that is __main__ here.
 
@@ -31,7 +34,7 @@ _NAME = re.compile(r'\w[\w.-]*')
 def _define_flags(define):
     result, source = define.group('Result'), define.group('Source')
     result.string('output_name', '', 'The name of the network, for --architecture of retrain.')
-    result.string('model_dir', '/tmp/imagenet', 'The folder of pretrained networks.')
+    flags.define_model_dir(result)
     source.string(
         'keras_application',
         '',
@@ -53,38 +56,18 @@ def _define_flags(define):
 
 def _define_nodes(define):
     define.string('signature', None, 'The signature of a SavedModel. Default: the usual one.')
-    define.string('input_layer', None, 'The node, or the input of a signature, that takes images.')
     define.string(
         'output_layer', None, 'The node, output of a signature, or Keras layer to end with.'
     )
-    define.string(
-        'bottleneck_layer',
-        None,
-        'The node of the imported graph that is the bottleneck. Default: retrain finds it.',
-    )
+    flags.define_bottleneck_layer(define)
 
 
 def _define_input(define):
-    for name in ('height', 'width'):
-        define.integer(
-            'input_' + name,
-            None,
-            'The %s of the input, in pixels. Default: as the source says, otherwise 224.' % name,
-            flags.POSITIVE,
-        )
-    default = (
-        ' Default: as the source says, otherwise to -1..1 (127.5, 127.5), for a SavedModel to '
-        '0..1 (0, 255).'
-    )
-    define.string(
-        'input_mean',
-        None,
-        'What is subtracted from each pixel: one number, or red,green,blue.' + default,
-    )
-    define.string(
-        'input_std',
-        None,
-        'What each pixel is then divided by: one number, or red,green,blue.' + default,
+    flags.define_pixels(
+        define,
+        'as the source says, otherwise 224',
+        'as the source says, otherwise 127.5 (to -1..1), for a SavedModel 0 and 255 (to 0..1)',
+        'the only one of the graph or signature, which may also be named here',
     )
     define.choice(
         'channel_order',
@@ -104,8 +87,8 @@ def main(values, arguments):
     pixels = settings_lib.Pixels(
         values.input_height,
         values.input_width,
-        _channels(values, 'input_mean'),
-        _channels(values, 'input_std'),
+        values.input_mean,
+        values.input_std,
         values.channel_order,
     )
     nodes = settings_lib.Nodes(
@@ -138,13 +121,27 @@ def main(values, arguments):
         imported.error,
         imported.difference,
     )
+    _report_bottleneck(values)
     _LOG.info(
         'The network is %s. Retrain it with:\n  %s --architecture=%s --model_dir=%s',
         path,
         command.how_to_start('retrain'),
         values.output_name,
-        values.model_dir,
+        shlex.quote(values.model_dir),
     )
+
+
+def _report_bottleneck(values):
+    """Says what retrain will take as the bottleneck, or how to say it."""
+    from scripts.networks import backbone as backbone_lib
+
+    try:
+        network = registry.find(values.output_name, values.model_dir)
+        backbone = backbone_lib.load(network, values.model_dir)
+    except UserError as error:
+        _LOG.warning('the bottleneck of the network was not found: %s', error)
+    else:
+        _LOG.info('Bottleneck: %s, %d values', backbone.boundary, backbone.shape[0])
 
 
 def _source(values):
@@ -169,31 +166,15 @@ def _check(values, kind):
             '--output_name=%s: expected a name of letters, digits, _, - and points, such as my_v2'
             % name
         )
+    if name in registry.NETWORKS:
+        raise UserError('--output_name=%s is the name of another network: choose another' % name)
+    image_settings.check_std(values.input_std)
     if values.keras_weights and kind != 'keras_application':
         raise UserError('--keras_weights goes with --keras_application only, found --%s' % kind)
     if kind.startswith('keras') and values.input_layer is not None:
         raise UserError('--input_layer goes with --saved_model and --frozen_graph only')
     if values.signature is not None and kind != 'saved_model':
         raise UserError('--signature goes with --saved_model only, found --%s' % kind)
-
-
-def _channels(values, name):
-    """Returns the one number, or the three, of a flag; None where it is not given."""
-    text = values[name].value
-    if text is None:
-        return None
-    try:
-        numbers = tuple(float(part) for part in text.split(','))
-    except ValueError:
-        numbers = ()
-    if len(numbers) not in (1, 3) or not all(abs(each) <= 1e6 for each in numbers):
-        raise UserError(
-            '--%s=%s: expected one number, or three for red, green and blue, such as '
-            '123.68,116.78,103.94' % (name, text)
-        )
-    if name == 'input_std' and 0 in numbers:
-        raise UserError('--input_std=%s: expected no 0, which pixels are divided by' % text)
-    return numbers if len(numbers) == 3 else numbers[0]
 
 
 def _request(values, pixels, nodes):

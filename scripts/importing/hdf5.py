@@ -106,7 +106,7 @@ def layers(file):
       UserError: it is in no such layout, or corrupt.
     """
     try:
-        group = file['model_weights'] if 'model_weights' in file else file
+        group = file.get('model_weights', file)
         names = _names(group, 'layer_names')
         if names is None:
             raise UserError(

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
-from scripts.graphs import build, description, graph_files, search, session, versions
+from scripts.graphs import build, description, graph_files, rewrite, search, session, versions
 from scripts.graphs.importing import import_graph
 from scripts.importing import freezing, frozen_graphs, probing, saved_models
 from scripts.importing import settings as settings_lib
@@ -130,7 +130,7 @@ def import_candidate(candidate, name, bottleneck):
     shape = [pixels.height, pixels.width, channels]
     frozen = freezing.freeze(candidate.source, shape, bgr)
     data = frozen.graph_def.SerializeToString(deterministic=True)
-    graph_def = graph_files.parse(data, 'the frozen graph')
+    graph_def = rewrite.allow_any_batch(graph_files.parse(data, 'the frozen graph'), freezing.INPUT)
     if bottleneck is not None:
         bottleneck = search.require_node(graph_def, bottleneck, search.outputs(graph_def)).name
     error, difference = _compare(graph_def, frozen.output_name, candidate)
@@ -205,9 +205,15 @@ def _description(candidate, name, fingerprint, bottleneck):
     return description.Description(
         labels=(),
         input=description.Input(
-            freezing.INPUT, pixels.height, pixels.width, pixels.mean, pixels.std, 'ignore'
+            freezing.INPUT,
+            pixels.height,
+            pixels.width,
+            pixels.mean,
+            pixels.std,
+            'ignore',
+            candidate.channels,
         ),
-        network=description.Network(name, fingerprint),
+        network=description.Network(name, fingerprint, bottleneck),
         photos=None,
         test=None,
         tensorflow=tf.VERSION,

@@ -108,9 +108,7 @@ def _body(node, name, functions):
         """Returns the name, outside of the function, of what an input is called in it."""
         if tensor.startswith('^'):
             inner = tensor[1:]
-            return '^' + search.node_name(
-                tensors[inner] if inner in tensors else '%s/%s' % (node.name, inner)
-            )
+            return '^' + search.node_name(tensors.get(inner, '%s/%s' % (node.name, inner)))
         if tensor in tensors:
             return tensors[tensor]
         inner, _, rest = tensor.partition(':')

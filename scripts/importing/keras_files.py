@@ -88,9 +88,9 @@ def _open_zip(path, folder):
             data = _member(archive, members, _CONFIG, _MOST_JSON_BYTES).read(_MOST_JSON_BYTES)
             config = screening.model_config(data, path)
             weights = os.path.join(folder, _WEIGHTS)
-            with _member(archive, members, _WEIGHTS, _MOST_WEIGHTS_BYTES) as member:
-                with open(weights, 'wb') as file:
-                    shutil.copyfileobj(member, file)
+            member = _member(archive, members, _WEIGHTS, _MOST_WEIGHTS_BYTES)
+            with member, open(weights, 'wb') as file:
+                shutil.copyfileobj(member, file)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, OverflowError,
             NotImplementedError, zlib.error) as error:  # fmt: skip
         raise UserError('it is no .keras file, or corrupt (%s)' % str(error).split('\n')[0])

@@ -151,8 +151,8 @@ def _of_application(line, request, weights, folder):
     names = sorted(name for name in dir(applications) if name[0].isupper())
     if request.application not in names or not callable(make):
         raise UserError(
-            '--keras_application=%s: TensorFlow %s has no such network; it has %s'
-            % (request.application, line.tf.__version__, ', '.join(names))
+            '--keras_application=%s: the Keras of this TensorFlow has no such network; it has %s'
+            % (request.application, ', '.join(names))
         )
     prepare = _preparing(applications, request.application)
     model = _with_weights(line, request, make, weights, folder)

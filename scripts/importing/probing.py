@@ -13,16 +13,18 @@ def images(height, width, channels):
     look alike.
     """
     random = np.random.RandomState(_SEED)
-    made = np.zeros((_COUNT, height, width, channels))
-    for image in made:
-        image += random.uniform(40, 215, channels)
-        for cells in (2, 5, 16):
-            grid = random.randn(min(cells, height), min(cells, width), channels)
-            rows = np.arange(height) * grid.shape[0] // height
-            columns = np.arange(width) * grid.shape[1] // width
-            image += random.uniform(10, 60) * grid[rows][:, columns]
-        image += random.uniform(0, 20) * random.randn(height, width, channels)
+    made = [_image(random, height, width, channels) for _ in range(_COUNT)]
     return np.clip(made, 0, 255).round().astype(np.float32)
+
+
+def _image(random, height, width, channels):
+    image = random.uniform(40, 215, channels) + np.zeros((height, width, channels))
+    for cells in (2, 5, 16):
+        grid = random.randn(min(cells, height), min(cells, width), channels)
+        rows = np.arange(height) * grid.shape[0] // height
+        columns = np.arange(width) * grid.shape[1] // width
+        image += random.uniform(10, 60) * grid[rows][:, columns]
+    return image + random.uniform(0, 20) * random.randn(height, width, channels)
 
 
 def largest_difference(outputs):

@@ -22,9 +22,9 @@ _LAYERS = """
     Dropout ELU EinsumDense Embedding Flatten Functional GaussianDropout GaussianNoise
     GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
     GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity InputLayer LayerNormalization
-    LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Model MultiHeadAttention
-    Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling Reshape Resizing
-    SeparableConv1D SeparableConv2D Sequential Softmax SpatialDropout1D SpatialDropout2D
+    LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Model
+    MultiHeadAttention Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling Reshape
+    Resizing SeparableConv1D SeparableConv2D Sequential Softmax SpatialDropout1D SpatialDropout2D
     SpatialDropout3D Subtract ThresholdedReLU UnitNormalization UpSampling1D UpSampling2D
     UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
@@ -37,13 +37,12 @@ _OTHERS = """
 _MODULES = {name: 'keras.layers' for name in _LAYERS.split()}
 _MODULES.update(Functional='keras.src.models.functional', Model='keras', Sequential='keras')
 _CLASSES = frozenset((_LAYERS + _OTHERS).split())
-_ACTIVATIONS = frozenset(
-    """
-    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu
-    linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus
-    softsign sparse_plus sparsemax squareplus swish tanh tanh_shrink threshold
-    """.split()
-)
+_ACTIVATION_NAMES = """
+    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
+    leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax
+    softplus softsign sparse_plus sparsemax squareplus swish tanh tanh_shrink threshold
+"""
+_ACTIVATIONS = frozenset(_ACTIVATION_NAMES.split())
 _MODULE = re.compile(r'(?:tensorflow\.(?:python\.)?)?keras(?:\.[a-z_][a-z_0-9]*)*|builtins')
 _TRAINING = ('compile_config', 'training_config')  # Nothing here trains the model.
 
