@@ -29,7 +29,7 @@ from scripts.features.place import Place
 from scripts.inference import finished_graph
 from tests import stand_ins
 from tests.features.backbones import Backbone
-from tests.robustness import bench, mutations, samples
+from tests.robustness import bench, mutations, networks, samples
 from tests.robustness.bench import SEED, Row
 
 FULL = 10000
@@ -398,6 +398,21 @@ def _photos(folder):
     return read_unit
 
 
+def _importing(make):
+    """Makes a reader of a reader of networks, in a child process: libraries may crash there."""
+
+    def start(folder):
+        read_one = make(folder)
+
+        def read(random):
+            read_one(random)
+            return READ
+
+        return _each(functools.partial(_in_child, read))
+
+    return start
+
+
 READERS = {
     'the bottleneck reader': _bottlenecks,
     'the labels reader': _labels,
@@ -406,6 +421,9 @@ READERS = {
     'the checkpoint reader': _checkpoints,
     'the reader of event files': _event_files,
     'the photo decoder': _photos,
+    'the reader of Keras files': _importing(networks.keras_files),
+    'the reader of SavedModels': _importing(networks.saved_models),
+    'the importer of frozen graphs': _importing(networks.frozen_graphs),
 }
 
 
@@ -420,7 +438,12 @@ def _read(path):
 
 
 # These are code of TensorFlow, which differs between environments.
-_OF_TENSORFLOW = ('the graph loader', 'the photo decoder')
+_OF_TENSORFLOW = (
+    'the graph loader',
+    'the photo decoder',
+    'the reader of SavedModels',
+    'the importer of frozen graphs',
+)
 
 
 @pytest.mark.slow
