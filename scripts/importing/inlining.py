@@ -77,14 +77,24 @@ def constant_condition(name, by_name):
         if node is None:
             return None
         if node.op == 'Const':
-            value = build.value_of(node)
-            return bool(value) != negated if value.size == 1 else None
+            value = constant_value(node)
+            if value is None or value.size != 1:
+                return None
+            return bool(value.reshape(-1)[0]) != negated
         if node.op == 'LogicalNot':
             negated = not negated
         elif node.op not in ('Identity', 'PlaceholderWithDefault'):
             return None
         name = node.input[0]
     return None
+
+
+def constant_value(node):
+    """Returns the array that a Const NodeDef holds, or None where it is corrupt."""
+    try:
+        return build.value_of(node)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _body(node, name, functions):

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from scripts.common import files
 from scripts.common.errors import UserError
-from scripts.graphs import search, validation, versions
+from scripts.graphs import build, search, validation, versions
 from scripts.importing import inlining
 from scripts.importing import source as source_lib
 
@@ -26,6 +26,7 @@ _SIGNATURES = ('serving_default', 'default', 'image_feature_vector')  # The most
 _INIT_SIGNATURE = '__saved_model_init_op'
 _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _ASSIGN = ('Assign', 'AssignVariableOp')
+_LONGEST_CHAIN = 20
 _RESTORED = '_restored'
 _PASSED = ('Identity', 'Reshape', 'Cast')  # From what is restored to what is assigned.
 
@@ -265,21 +266,22 @@ def _from_restoring(meta_graph):
 def _restored(nodes, name):
     """Returns the place that a tensor is restored from, or None."""
     node = nodes.get(search.node_name(name))
-    while node is not None and node.op in _PASSED and node.input:
+    for _ in range(_LONGEST_CHAIN):
+        if node is None or node.op not in _PASSED or not node.input:
+            break
         name = node.input[0]
         node = nodes.get(search.node_name(name))
     if node is None or node.op != 'RestoreV2' or len(node.input) < 3:
         return None
-    index = int(name.split(':')[1]) if ':' in name else 0
+    index = build.output_index(name)
     values = []
     for each in node.input[1:3]:
         constant = nodes.get(search.node_name(each))
-        if constant is None or constant.op != 'Const':
+        is_constant = constant is not None and constant.op == 'Const'
+        strings = inlining.constant_value(constant) if is_constant else None
+        if strings is None or index >= strings.size or strings.dtype != object:
             return None
-        strings = tf.make_ndarray(constant.attr['value'].tensor).reshape(-1)
-        if index >= len(strings):
-            return None
-        values.append(strings[index].decode('utf-8', 'replace'))
+        values.append(strings.reshape(-1)[index].decode('utf-8', 'replace'))
     return Place(values[0], _slices(values[1]))
 
 

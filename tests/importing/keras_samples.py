@@ -50,7 +50,7 @@ def hdf5(text=None, edit=None):
     """Returns the bytes of an .h5 file with a configuration, a JSON text; `edit` takes the file."""
     data = io.BytesIO()
     with h5py.File(data, 'w') as file:
-        file.attrs['model_config'] = np.bytes_(text or json.dumps(config()))
+        file.attrs['model_config'] = np.bytes_((text or json.dumps(config())).encode('utf-8'))
         group = file.create_group('model_weights')
         group.attrs['layer_names'] = np.array([b'image', b'conv', b'pool'])
         for name in ('image', 'conv', 'pool'):
