@@ -56,6 +56,22 @@ def open_locked(path, seconds=None):
         file.close()
 
 
+def write(file, data):
+    """Writes all of some bytes to a file of `open_locked`, or nothing.
+
+    Raises:
+      OSError: it cannot be written; what was written of it is taken back: a full disk has room
+        again.
+    """
+    end, left = os.fstat(file.fileno()).st_size, memoryview(data)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        file.truncate(end)
+        raise
+
+
 def move(file, path):
     """Moves a finished file of `growing` to its final path."""
     _close_where_open_files_stay(file)

@@ -6,10 +6,10 @@ on record is that photo. Another size is another photo. Where only times or the 
 after a copy, or where photos have changed places, the contents decide, and a row is added that
 records what is there now.
 
-Otherwise the text counts. People delete, replace and edit text files: one that is gone, or cut
-short, is recomputed; of one with other numbers the numbers are used, with a warning; so are those
-of one that has no row, where the network is a classic one: the classic script wrote such. A row is
-added for each.
+Otherwise the text counts, as `examining` says, and a row is added for each.
+
+The checksums of vectors are looked at in the beginning. Feature maps may be gigabytes: theirs are
+for who takes them first, see `maps`.
 
 A text file takes its place after its row was added, and one that no longer counts is removed
 before: so a stop at any moment leaves no text that passes for what it is not.
@@ -23,13 +23,21 @@ import numpy as np
 from scripts.common.errors import UserError
 from scripts.features import identity, texts
 from scripts.features import store as store_lib
+from scripts.features.examining import Examiner, Stored
 from scripts.features.features import Features
 
 _LOG = logging.getLogger(__name__)
-_WARNINGS_SHOWN = 10
 
-# What is told of a text whose values are used, in one line for all.
-_UNRECORDED, _EDITED = 'unrecorded', 'edited'
+
+class Kept(typing.NamedTuple):
+    """Where the features of photos are.
+
+    rows: the `Rows` of the store.
+    where: int64 `[photos]`, the row of each photo, -1 where nothing is kept.
+    """
+
+    rows: store_lib.Rows
+    where: np.ndarray
 
 
 class Cache:
@@ -41,6 +49,8 @@ class Cache:
       photos: list of `Photo`.
 
     found: bool `[photos]`, which of them have features: those that `load` finds or `add` adds.
+    has_texts: whether there are text files, too.
+    checks_late: whether `load` leaves the checksums of values to who takes them.
     """
 
     def __init__(self, backbone, place, photos):
@@ -48,10 +58,12 @@ class Cache:
         self.has_texts = place.has_texts(backbone)
         self.found = np.zeros(len(photos), np.bool_)
         self._fingerprint = backbone.fingerprint
-        self._uses_unrecorded = backbone.network.classic
+        self._uses_unrecorded = self.has_texts and backbone.network.classic
         self._store = place.store(backbone)
         self._text_paths = [place.text_path(photo) for photo in photos] if self.has_texts else None
+        self.checks_late = len(backbone.shape) > 1
         self._entries = self._rows = None
+        self._was_empty = False  # Whether there was no row before this run.
         self._added = self._refused = False  # Whether the store has taken rows, and failed to.
         self._not_stored = {}  # Values, by the index of a photo, where the store takes none.
 
@@ -70,8 +82,10 @@ class Cache:
         # The rows come last: a text that is seen by then has its row, which was added before.
         entries = identity.entries(self.photos, self._text_paths, self._fingerprint)
         self._entries, self._rows = entries, self._read_store()
+        self._was_empty = not len(self._rows)
         rows = self._rows.find(entries['photo'])
-        recorded, intact = self._rows.entries(rows), self._rows.intact(rows)
+        recorded = self._rows.entries(rows)
+        intact = rows >= 0 if self.checks_late else self._rows.intact(rows)
         fields = ['fingerprint'] + store_lib.PHOTO_FIELDS + store_lib.TEXT_FIELDS
         present = (entries['photo_bytes'] != identity.MISSING) & (
             entries['text_bytes'] != identity.MISSING
@@ -80,7 +94,8 @@ class Cache:
         entries[self.found] = recorded[self.found]
         if not self.has_texts:
             present &= rows >= 0
-        self._examine_all(np.flatnonzero(present & ~self.found), _Kept(rows, recorded, intact))
+        stored = Stored(self._rows, rows, recorded, intact)
+        self._examine_all(np.flatnonzero(present & ~self.found), stored)
 
     def add(self, indices, values):
         """Stores what was computed, in files and in `found`.
@@ -94,7 +109,8 @@ class Cache:
         """
         values = values.astype(self._store.dtype, casting='same_kind', copy=False)
         for index in indices:
-            self._entries[index]['digest'] = self._digest(index)
+            entry = self._entries[index]
+            entry['digest'] = identity.digest(self.photos[index].path, entry)
         if self.has_texts:
             paths = [self._text_paths[index] for index in indices]
             with texts.replacing(paths, values) as about:
@@ -107,20 +123,19 @@ class Cache:
             self._append(indices, values)
         self.found[indices] = True
 
-    def features(self):
-        """Returns the `Features` of the photos, of which those that are not found are unreadable.
+    def kept(self):
+        """Returns where the features are, a `Kept`.
 
         Raises:
           UserError: the store is unreadable, or another run has changed it.
         """
-        rows = self._rows
         if self._added:
-            rows = self._store.read()
-            if rows.wasteful:
-                rows = self._compacted(rows)
-        where = rows.find(self._entries['photo'])
+            self._rows, self._added = self._store.read(), False
+            if self._rows.wasteful:
+                self._rows = self._compacted(self._rows)
+        where = self._rows.find(self._entries['photo'])
         fields = ['fingerprint', 'values_crc32']
-        stored = (where >= 0) & identity.equal(self._entries, rows.entries(where), fields)
+        stored = (where >= 0) & identity.equal(self._entries, self._rows.entries(where), fields)
         stored[list(self._not_stored)] = True
         if (self.found & ~stored).any():
             raise UserError(
@@ -128,9 +143,37 @@ class Cache:
                 'while this one used it: rerun the command' % self._store.path
             )
         where[~self.found] = -1
+        return Kept(self._rows, where)
+
+    def features(self):
+        """Returns the `Features` of the photos, of which those that are not found are unreadable.
+
+        Raises:
+          UserError: as `kept`.
+        """
+        kept = self.kept()
         if not self._not_stored:
-            return Features(rows.values, where)
-        return self._in_memory(rows.values, where)
+            return Features(kept.rows.values, kept.where)
+        return self._in_memory(kept.rows.values, kept.where)
+
+    def give_up(self):
+        """Removes what this run has added where there was nothing before; returns whether it did.
+
+        So a disk that turned out to be too small has room for what else is written.
+        """
+        if self._was_empty:
+            self.remove()
+        return self._was_empty
+
+    def remove(self):
+        """Removes the store.
+
+        Raises:
+          StoreWriteError: it cannot be removed.
+        """
+        self._store.remove()
+        self._rows, self._added = self._store.read(), False
+        self.found[:] = False
 
     def _in_memory(self, values, where):
         """Returns `Features` for which some values are not in the store."""
@@ -161,86 +204,28 @@ class Cache:
         self._entries[indices] = self._store.append(self._entries[indices], values)
         self._added = True
 
-    def _digest(self, index):
-        return identity.digest(self.photos[index].path, self._entries[index])
-
-    def _examine_all(self, indices, kept):
+    def _examine_all(self, indices, stored):
         """Decides on the photos for which not all is as recorded; adds rows for what is used."""
-        problems, used, new = [], {_UNRECORDED: [], _EDITED: []}, []
-        corrupt = (kept.rows[indices] >= 0) & ~kept.intact[indices]
+        examiner = Examiner(
+            self.photos, self._text_paths, self._entries, stored, self._uses_unrecorded
+        )
+        new = []
+        corrupt = (stored.where[indices] >= 0) & ~stored.intact[indices]
         for index in indices:
-            values, note = self._examine(index, kept)
+            values = examiner.examine(index)
             self.found[index] = values is not None
             if values is not None:
                 new.append((index, values))
-                used.get(note, []).append(index)
-            elif note:
-                problems.append('%s %s' % (self._name(index), note))
             if len(new) == self._store.rows_a_chunk:
-                self._keep(new, kept)
+                self._keep(new, stored)
                 new = []
-        self._keep(new, kept)
-        self._report(problems, corrupt.sum(), used)
+        self._keep(new, stored)
+        examiner.report()
+        if corrupt.any():
+            self._warn_of_rows(corrupt.sum())
+        examiner.report_texts(self.place.folder)
 
-    def _examine(self, index, kept):
-        """Looks at a photo and its text for which not all is as recorded.
-
-        Returns:
-          The values, or None; and what is to be told: of values None, the problem, or nothing.
-        """
-        entry, recorded, row = self._entries[index], kept.recorded[index], kept.rows[index]
-        if row < 0 and not self._uses_unrecorded:
-            return None, 'has no record of the photo and the network that it was made of'
-        if row < 0:
-            entry['digest'] = self._digest(index)
-            return self._read_text(index, None, None)
-        if (recorded['fingerprint'] != entry['fingerprint']).any():
-            return None, 'was made by another version of the network'
-        if not self._is_same_photo(index, recorded):
-            return None, 'was made from another version of the photo'
-        values = self._rows.values[row] if kept.intact[index] else None
-        same_text = all(entry[field] == recorded[field] for field in store_lib.TEXT_FIELDS)
-        if not self.has_texts or (same_text and values is not None):
-            return values, None
-        return self._read_text(index, recorded, values)
-
-    def _is_same_photo(self, index, recorded):
-        """Returns whether a photo is that of the recorded entry; notes its digest."""
-        entry = self._entries[index]
-        entry['digest'] = recorded['digest']
-        if all(entry[field] == recorded[field] for field in store_lib.PHOTO_FIELDS):
-            return True
-        if entry['photo_bytes'] != recorded['photo_bytes']:
-            return False
-        entry['digest'] = self._digest(index)
-        return entry['digest'].any() and (entry['digest'] == recorded['digest']).all()
-
-    def _read_text(self, index, recorded, stored):
-        """Returns what `_examine` does, from the text file.
-
-        Args:
-          index: of the photo.
-          recorded: its entry, or None.
-          stored: its values in the store, or None.
-        """
-        path, length = self._text_paths[index], self._store.shape[0]
-        try:
-            about, values = texts.read(path, length)
-        except FileNotFoundError:  # Another run replaces it.
-            return None, None
-        identity.set_text(self._entries[index], about)
-        if values is None:
-            return None, 'is corrupt (expected %d numbers with commas between them)' % length
-        if recorded is None:
-            return values, _UNRECORDED
-        if store_lib.crc32_of_values(values) == recorded['values_crc32']:
-            return values, None
-        shorter = about.st_size < recorded['text_bytes'] and stored is not None
-        if shorter and (values[:-1] == stored[:-1]).all():
-            return None, 'is cut short'
-        return values, _EDITED
-
-    def _keep(self, new, kept):
+    def _keep(self, new, stored):
         """Adds rows for pairs of an index and values; where that cannot be, with a warning."""
         if not new:
             return
@@ -254,49 +239,8 @@ class Cache:
             self._refused = True
         for index, each in new:
             crc32 = self._entries[index]['values_crc32'] = store_lib.crc32_of_values(each)
-            if not kept.intact[index] or crc32 != kept.recorded[index]['values_crc32']:
+            if not stored.intact[index] or crc32 != stored.recorded[index]['values_crc32']:
                 self._not_stored[index] = each
-
-    def _name(self, index):
-        if self.has_texts:
-            return 'bottleneck file ' + self._text_paths[index]
-        return 'what is kept of ' + self.photos[index].path
 
     def _warn_of_rows(self, count):
         _LOG.warning('%d rows of %s are corrupt; replacing them', count, self._store.path)
-
-    def _report(self, problems, corrupt, used):
-        """Warns of problems, of how many rows are corrupt, and of texts without or beside a row."""
-        for problem in problems[:_WARNINGS_SHOWN]:
-            _LOG.warning('%s; recomputing it', problem)
-        if len(problems) > _WARNINGS_SHOWN:
-            _LOG.warning('... and %d more; recomputing them', len(problems) - _WARNINGS_SHOWN)
-        if corrupt:
-            self._warn_of_rows(corrupt)
-        if used[_UNRECORDED]:
-            _LOG.warning(
-                '%d bottleneck files in %s have no record of the photo and the network that '
-                'they were made of (the classic script writes none): they are used unchecked',
-                len(used[_UNRECORDED]),
-                self.place.folder,
-            )
-        if used[_EDITED]:
-            _LOG.warning(
-                '%d bottleneck files were edited, such as %s: using their numbers; delete a file '
-                'to have it recomputed',
-                len(used[_EDITED]),
-                self._text_paths[used[_EDITED][0]],
-            )
-
-
-class _Kept(typing.NamedTuple):
-    """What the store has for each of the photos.
-
-    rows: int64 `[photos]`, -1 for none.
-    recorded: ENTRY `[photos]`.
-    intact: bool `[photos]`, whether the values are what was written.
-    """
-
-    rows: np.ndarray
-    recorded: np.ndarray
-    intact: np.ndarray

@@ -15,6 +15,7 @@ class Features:
 
     readable: bool `[photos]`.
     shape: tuple, of the features of one photo.
+    bytes_kept: int, what those of all photos take on disk, or in memory.
     """
 
     def __init__(self, values, rows=None):
@@ -22,6 +23,7 @@ class Features:
         self._rows = np.arange(len(values)) if rows is None else np.asarray(rows, np.int64)
         self.readable = self._rows != _NONE
         self.shape = values.shape[1:]
+        self.bytes_kept = int(self.readable.sum()) * values[:1].nbytes
 
     def __len__(self):
         """Returns the number of photos."""

@@ -48,6 +48,10 @@ _HEADER_BYTES = 128
 _CHUNK_BYTES = 1 << 22
 
 
+class StoreWriteError(UserError):
+    """A store takes no more, as where the disk is full."""
+
+
 class Store(typing.NamedTuple):
     """A file of features.
 
@@ -108,7 +112,7 @@ class Store(typing.NamedTuple):
           The entries, with checksums.
 
         Raises:
-          UserError: they cannot be written.
+          StoreWriteError: they cannot be written.
         """
         rows = np.empty(len(entries), self.row_type)
         rows['entry'], rows['values'] = entries, values
@@ -117,18 +121,14 @@ class Store(typing.NamedTuple):
             size = os.fstat(file.fileno()).st_size
             end = size - (size - _HEADER_BYTES) % rows.itemsize if size >= _HEADER_BYTES else 0
             file.truncate(end)
-            try:
-                _write(file, (b'' if end else self._header) + rows.tobytes())
-            except OSError:
-                file.truncate(end)  # A full disk has room again.
-                raise
+            appending.write(file, (b'' if end else self._header) + rows.tobytes())
         return rows['entry'].copy()
 
     def compact(self):
         """Writes the file again without dead and corrupt rows.
 
         Raises:
-          UserError: it cannot be written; it stays as it was.
+          StoreWriteError: it cannot be written; it stays as it was.
         """
         with self._locked():
             rows = self.read()
@@ -138,6 +138,15 @@ class Store(typing.NamedTuple):
                 for begin in range(0, len(live), self.rows_a_chunk):
                     file.write(rows.as_bytes(live[begin : begin + self.rows_a_chunk]))
 
+    def remove(self):
+        """Removes the file; who has mapped it keeps it.
+
+        Raises:
+          StoreWriteError: it cannot be removed.
+        """
+        with self._locked() as file:
+            appending.discard(file)
+
     @contextlib.contextmanager
     def _locked(self):
         """Opens the file for appending, under its lock."""
@@ -145,7 +154,7 @@ class Store(typing.NamedTuple):
             with appending.open_locked(self.path) as file:
                 yield file
         except OSError as error:
-            raise UserError('cannot write %s: %s' % (self.path, error.strerror or error))
+            raise StoreWriteError('cannot write %s: %s' % (self.path, error.strerror or error))
 
 
 class Rows:
@@ -177,6 +186,10 @@ class Rows:
                 self._index[entry[:_NAME_BYTES]] = begin + number
             else:
                 self.corrupt += 1
+
+    def __len__(self):
+        """Returns the number of rows, dead ones included."""
+        return len(self._mapped)
 
     @property
     def wasteful(self):
@@ -238,9 +251,3 @@ def _add_checksums(rows):
 
 def _crc32(data):
     return zlib.crc32(data) & 0xFFFFFFFF
-
-
-def _write(file, data):
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]

@@ -53,6 +53,15 @@ def size(name, data):
     return _SIZE[name](data)
 
 
+def size_in_head(head):
+    """Returns the (width, height) that the first bytes of a photo tell, or None."""
+    name = photo_format(head)
+    try:
+        return None if name is None else size(name, head)
+    except (struct.error, IndexError):
+        return None
+
+
 def is_complete(name, data):
     """Returns whether the bytes of a photo of the format `name` go on to their end."""
     return _IS_COMPLETE[name](data)

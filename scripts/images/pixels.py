@@ -103,7 +103,12 @@ def resize(image_tensor, height, width):
     bottlenecks.
     From uint8 it gives the very values that it gives from float32, and is faster than the cast.
     """
-    return tf.image.resize_bilinear(image_tensor[tf.newaxis], [height, width])[0]
+    return resize_all(image_tensor[tf.newaxis], height, width)[0]
+
+
+def resize_all(images_tensor, height, width):
+    """Resizes photos of one size, `[n, h, w, channels]`, as `resize` does each of them."""
+    return tf.image.resize_bilinear(images_tensor, [height, width])
 
 
 def normalize(image_tensor, spec):

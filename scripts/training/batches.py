@@ -1,7 +1,6 @@
 """What a model is fed: batches of features and labels, each a draw of photos."""
 
 import itertools
-import os
 import typing
 
 import numpy as np
@@ -9,11 +8,11 @@ import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
 from scripts.dataset.photos import Photo
+from scripts.features.distorted import DistortedRunner
 from scripts.features.features import Features
+from scripts.features.kept_photos import KeptPhotos
 from scripts.graphs import versions
-from scripts.graphs.session import open_session
 from scripts.images import distort, runner
-from scripts.networks import backbone as backbone_lib
 from scripts.training import settings as settings_lib
 from scripts.training.settings import ALL
 
@@ -28,16 +27,19 @@ class Batch(typing.NamedTuple):
 class Examples(typing.NamedTuple):
     """The readable photos of one category.
 
-    features: `Features` of all photos, or None where they are computed each time (distortions).
+    features: `Features` of more photos, or what has its functions; None where they are computed
+      each time (distortions).
     labels: int64 `[n]`, indices into the labels.
     photos: n `Photo`s.
-    rows: int64 `[n]`, which rows of `features` are theirs.
+    rows: int64 `[n]`, which rows of `features`, or of `decoded`, are theirs.
+    decoded: `KeptPhotos` of more photos, where there are no `features`.
     """
 
-    features: typing.Optional[Features]
+    features: typing.Any
     labels: np.ndarray
     photos: typing.Sequence[Photo]
     rows: np.ndarray
+    decoded: typing.Optional[KeptPhotos] = None
 
     def take(self, rows):
         """Returns the `Batch` of rows of these examples, an int array `[n]`."""
@@ -114,7 +116,7 @@ class DistortedBatches:
 
     Args:
       backbone: the `Backbone` that computes their features.
-      examples: `Examples`, of which only photos and labels are used.
+      examples: `Examples` of decoded photos.
       distortions: `Distortions`.
       settings: a `settings.Training`.
     """
@@ -149,12 +151,14 @@ class DistortedBatches:
         # The stream's batches, too, are those of a run that was not stopped.
         into_batch = self._photos_skipped % runner.BATCH_SIZE
         choices = itertools.islice(self._choices(), self._photos_skipped - into_batch, None)
-        stream = _DistortedStream(self._backbone, self._distortions, choices)
+        stream = _DistortedStream(
+            self._backbone, self._distortions, self._examples.decoded, choices
+        )
         stream.take(into_batch)
         return stream
 
     def _choices(self):
-        """Yields what the stream reads, from step 0: a photo's path, and its random numbers.
+        """Yields what the stream reads, from step 0: a photo's row, and its random numbers.
 
         The stream reads ahead of the training, so these come from a sampler of their own.
         """
@@ -164,7 +168,7 @@ class DistortedBatches:
             rows = sampler.draw(self._settings.train_batch_size)
             draws = distort.draw(random_state, len(rows))
             for row, numbers in zip(rows, draws):
-                yield self._examples.photos[row].path, numbers
+                yield self._examples.rows[row], numbers
 
 
 class _DistortedStream:
@@ -173,28 +177,18 @@ class _DistortedStream:
     Args:
       backbone: a `Backbone`.
       distortions: `Distortions`.
-      choices: an endless iterator of (path, float32 `[DRAWS]`): a photo and its random numbers.
+      kept: the `KeptPhotos`.
+      choices: an endless iterator of (position in the list of photos, float32 `[DRAWS]`): a photo
+        and its random numbers.
     """
 
-    def __init__(self, backbone, distortions, choices):
-        graph = tf.Graph()
-        with graph.as_default():
-            fed = (
-                tf.placeholder(tf.string, [None]),
-                tf.placeholder(tf.float32, [None, distort.DRAWS]),
-            )
-            pixels_tensor = runner.map_photos(
-                lambda each: distort.load(*each, distortions, backbone.network.pixels),
-                fed,
-                backbone.network.pixels,
-            )
-            features_tensor = backbone_lib.import_into_graph(backbone, pixels_tensor)
-        self._session = session = open_session(graph)
+    def __init__(self, backbone, distortions, kept, choices):
+        self._runner = DistortedRunner(backbone, distortions, kept.image)
 
         def compute(batch):
-            paths, draws = zip(*batch)
-            values = [os.fsencode(path) for path in paths], draws
-            return session.run(features_tensor, dict(zip(fed, values)))
+            rows, draws = zip(*batch)
+            paths = [kept.paths[row] for row in rows]
+            return self._runner.run(kept.numbers(np.array(rows)), paths, draws)
 
         batches = (list(itertools.islice(choices, runner.BATCH_SIZE)) for _ in itertools.count())
         self._batches = runner.overlapped(compute, batches)
@@ -203,7 +197,7 @@ class _DistortedStream:
     def close(self):
         """Stops reading ahead."""
         self._batches.close()
-        self._session.close()
+        self._runner.close()
 
     def take(self, count):
         """Returns the features of the next `count` photos, float32 `[count] + shape`."""

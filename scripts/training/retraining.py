@@ -10,10 +10,9 @@ import tensorflow.compat.v1 as tf
 from scripts.common import encodings, intervals
 from scripts.common.errors import UserError
 from scripts.dataset import split
-from scripts.features import extract
+from scripts.features import extract, kept_photos
 from scripts.features.place import Place
 from scripts.graphs import description
-from scripts.images import runner
 from scripts.training import batches as batches_lib
 from scripts.training import checkpoint, evaluating, summaries
 from scripts.training import fit as fit_lib
@@ -166,38 +165,31 @@ def _examples(settings, backbone, dataset):
     if settings.distortions.wanted():
         distorted = sum(photo.category == split.TRAINING for photo in photos)
     features = extract.compute(backbone, place, photos[distorted:], settings.bad_images)
-    unreadable = runner.report_unreadable(
-        [photo.path for photo in photos[:distorted]], settings.bad_images
-    )
-    readable = np.concatenate(
-        [
-            np.array([photo.path not in unreadable for photo in photos[:distorted]], np.bool_),
-            features.readable,
-        ]
-    )
-    if not readable.all():
-        _LOG.warning(
-            '%d of %d photos are unreadable and are left out', (~readable).sum(), len(photos)
-        )
-    return {
-        category: _of_category(category, photos, features, readable)
+    examples = {
+        category: _of_category(category, photos[distorted:], features)
         for category in split.CATEGORIES
     }
+    if distorted:
+        examples[split.TRAINING] = _distorted_examples(settings, backbone, photos[:distorted])
+    unreadable = len(photos) - sum(len(each.photos) for each in examples.values())
+    if unreadable:
+        _LOG.warning('%d of %d photos are unreadable and are left out', unreadable, len(photos))
+    return examples
 
 
-def _of_category(category, photos, features, readable):
-    """Returns the `Examples` of a category.
+def _distorted_examples(settings, backbone, photos):
+    """Returns the `Examples` of photos that are distorted each time."""
+    spec = backbone.network.pixels
+    kept = kept_photos.keep(settings.bottleneck_dir, photos, spec, settings.bad_images)
+    return _of_category(split.TRAINING, photos, kept)._replace(features=None, decoded=kept)
 
-    Where `features` are of fewer photos than there are, the first ones, those of training, have
-    none.
-    """
-    rows = np.array([row for row in np.flatnonzero(readable) if photos[row].category == category])
+
+def _of_category(category, photos, features):
+    """Returns the `Examples` of those readable photos that are of a category."""
+    rows = [row for row in np.flatnonzero(features.readable) if photos[row].category == category]
     kept = [photos[row] for row in rows]
     labels = np.array([photo.label_index for photo in kept], np.int64)
-    rows = rows.astype(np.int64) - (len(photos) - len(features))
-    if (rows < 0).any():
-        return Examples(None, labels, kept, rows)
-    return Examples(features, labels, kept, rows)
+    return Examples(features, labels, kept, np.array(rows, np.int64))
 
 
 def _log_test(result, labels, print_misclassified):

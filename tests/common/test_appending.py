@@ -8,6 +8,7 @@ import pytest
 
 from scripts.common import appending, files
 from scripts.common.errors import UserError
+from tests.full_disk import FullDisk
 
 
 def test_a_growing_file_is_kept_and_written_by_one_at_a_time(tmp_path):
@@ -30,3 +31,20 @@ def test_a_growing_file_is_kept_and_written_by_one_at_a_time(tmp_path):
     assert files.read(path, 'file') == b'two' and files.read(path + '.done', 'file') == b'one '
     with pytest.raises(UserError, match='cannot write'), appending.growing(str(tmp_path)):
         pass
+
+
+def test_what_the_system_writes_in_parts_is_written_whole(tmp_path):
+    path = str(tmp_path / 'file')
+    for _ in range(2):
+        with FullDisk(appending.open_locked(path), 100) as file:
+            appending.write(file, bytes(range(100)))
+    assert files.read(path, 'file') == 2 * bytes(range(100))
+
+
+def test_of_what_a_full_disk_does_not_take_no_part_stays(tmp_path):
+    path = str(tmp_path / 'file')
+    files.write(path, b'before')
+    full = FullDisk(appending.open_locked(path), 50)
+    with full as file, pytest.raises(OSError, match='No space left'):
+        appending.write(file, bytes(100))
+    assert files.read(path, 'file') == b'before'

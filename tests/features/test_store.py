@@ -10,6 +10,7 @@ import pytest
 from scripts.common import files
 from scripts.common.errors import UserError
 from scripts.features import store as store_lib
+from tests.full_disk import FullDisk
 
 SHAPE = (3, 5)
 VALUES = np.random.RandomState(0).randn(7, *SHAPE).astype(np.float32)
@@ -194,30 +195,13 @@ def test_compacting_goes_chunk_by_chunk(store):
 def test_a_disk_that_gets_full_leaves_no_part_of_a_row(store):
     store.append(entries([1]), VALUES[:1])
     before = files.read(store.path, 'store')
-    write = store_lib._write
-
-    def write_some(file, data):
-        write(file, data[:100])
-        raise OSError(28, 'No space left on device')
-
-    full = mock.patch.object(store_lib, '_write', write_some)
+    opened = store_lib.appending.open_locked
+    full = mock.patch.object(
+        store_lib.appending, 'open_locked', lambda path: FullDisk(opened(path), 100)
+    )
     with full, pytest.raises(UserError, match='cannot write .*net.features: No space left'):
         store.append(entries([2]), VALUES[1:2])
     assert files.read(store.path, 'store') == before
-
-
-def test_what_the_system_writes_in_parts_is_written_whole(store):
-    class Slow:
-        def __init__(self):
-            self.data = b''
-
-        def write(self, data):
-            self.data += bytes(data[:7])
-            return min(7, len(data))
-
-    slow = Slow()
-    store_lib._write(slow, bytes(range(100)))
-    assert slow.data == bytes(range(100))
 
 
 def test_a_store_that_cannot_be_read_is_told(store):
@@ -272,5 +256,5 @@ def _killed_in_a_batch(store):
         file.write(data[: ROW + ROW // 2])
         os._exit(9)
 
-    with mock.patch.object(store_lib, '_write', write_some):
+    with mock.patch.object(store_lib.appending, 'write', write_some):
         store.append(entries([2, 3, 4]), VALUES[1:4])

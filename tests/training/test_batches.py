@@ -5,6 +5,7 @@ import pytest
 
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
+from scripts.features import kept_photos
 from scripts.features.features import Features
 from scripts.images.settings import Distortions
 from scripts.training import batches as batches_lib
@@ -63,11 +64,12 @@ def test_kept_batches_go_on_behind_those_that_were_skipped(settings):
 
 
 @pytest.fixture
-def photos(photo_dir):
+def photos(pretrained, photo_dir, tmp_path):
     """Examples of photos that have no features."""
     photos = photos_lib.load(photo_dir, Split()).photos
     labels = np.array([photo.label_index for photo in photos], np.int64)
-    return Examples(None, labels, photos, np.arange(len(photos)))
+    kept = kept_photos.keep(str(tmp_path / 'cache'), photos, pretrained.network.pixels)
+    return Examples(None, labels, photos, np.arange(len(photos)), kept)
 
 
 def test_distorted_batches_differ_from_plain_ones_and_are_repeatable(pretrained, settings, photos):
