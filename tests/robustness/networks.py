@@ -49,20 +49,14 @@ def _corrupted_config(random):
 
 def saved_models(folder):
     """Returns what reads and freezes one corrupt SavedModel."""
-    import tensorflow.compat.v1 as tf
-
     from scripts.importing import freezing, saved_models, settings
 
     sample = os.path.join(folder, 'sample')
-    graph = tf.Graph()
-    with graph.as_default(), tf.Session(graph=graph) as session:
-        image = tf.placeholder(tf.float32, [None, 8, 8, 3], name='image')
-        kernel = tf.get_variable('kernel', [1, 1, 3, 4], use_resource=True)
-        bias = tf.get_variable('bias', [4], use_resource=False)
-        net = tf.nn.relu(tf.nn.conv2d(image, kernel, 1, 'SAME') + bias)
-        net = tf.reduce_mean(net, [1, 2], name='pool')
-        session.run(tf.global_variables_initializer())
-        tf.saved_model.simple_save(session, sample, {'image': image}, {'pool': net})
+    child = os.fork()  # The threads of a session would not be in the children that read.
+    if not child:
+        _write_saved_model(sample)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
     whole = {
         os.path.join(place, name): _read(os.path.join(place, name))
         for place, _, names in os.walk(sample)
@@ -85,6 +79,20 @@ def saved_models(folder):
         freezing.freeze(source, [8, 8, 3], False)
 
     return read
+
+
+def _write_saved_model(sample):
+    import tensorflow.compat.v1 as tf
+
+    graph = tf.Graph()
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        image = tf.placeholder(tf.float32, [None, 8, 8, 3], name='image')
+        kernel = tf.get_variable('kernel', [1, 1, 3, 4], use_resource=True)
+        bias = tf.get_variable('bias', [4], use_resource=False)
+        net = tf.nn.relu(tf.nn.conv2d(image, kernel, 1, 'SAME') + bias)
+        net = tf.reduce_mean(net, [1, 2], name='pool')
+        session.run(tf.global_variables_initializer())
+        tf.saved_model.simple_save(session, sample, {'image': image}, {'pool': net})
 
 
 def _corrupted_saved_model(random, data):
