@@ -398,8 +398,8 @@ def _photos(folder):
     return read_unit
 
 
-def _importing(make):
-    """Makes a reader of a reader of networks, in a child process: libraries may crash there."""
+def _importing(make, may_crash=True):
+    """Makes a reader of a reader of networks, in a child process where TensorFlow may crash."""
 
     def start(folder):
         read_one = make(folder)
@@ -408,7 +408,7 @@ def _importing(make):
             read_one(random)
             return READ
 
-        return _each(functools.partial(_in_child, read))
+        return _each(functools.partial(_in_child, read) if may_crash else read)
 
     return start
 
@@ -421,7 +421,7 @@ READERS = {
     'the checkpoint reader': _checkpoints,
     'the reader of event files': _event_files,
     'the photo decoder': _photos,
-    'the reader of Keras files': _importing(networks.keras_files),
+    'the reader of Keras files': _importing(networks.keras_files, may_crash=False),
     'the reader of SavedModels': _importing(networks.saved_models),
     'the importer of frozen graphs': _importing(networks.frozen_graphs),
 }
