@@ -17,6 +17,7 @@ COMMANDS = [
     'quantize_graph',
     'count_ops',
     'graph_pb2tb',
+    'import_network',
     'sample.draw_flowers',
     'sample.train_network',
 ]

@@ -103,7 +103,7 @@ def _define_network(define):
         'The pretrained network: %s. _quantized is 8-bit; sample needs no download.'
         % registry.FORM,
     )
-    define.string('model_dir', '/tmp/imagenet', 'The folder of pretrained networks.')
+    flags.define_model_dir(define)
     define.string('bottleneck_dir', '/tmp/bottleneck', 'The folder of bottlenecks.')
     flags.define_pixels(
         define,
@@ -111,12 +111,7 @@ def _define_network(define):
         "the network's own, for a path as the graph says, otherwise 127.5",
         "the network's own, for a path the only placeholder",
     )
-    define.string(
-        'bottleneck_layer',
-        None,
-        'The node whose output is the bottleneck. Default: that of the network, for a path the '
-        'last global pooling.',
-    )
+    flags.define_bottleneck_layer(define)
 
 
 def _define_training(define):

@@ -126,3 +126,56 @@ def test_bottlenecks_agree(trained):
         greatest = max(np.abs(other[name] - values).max() for name, values in first.items())
         print('bottlenecks of environments 0 and %d: within %.2g' % (number, greatest))
         assert set(other) == set(first) and greatest < TOLERANCE
+
+
+@pytest.fixture(scope='module')
+def imported(tmp_path_factory):
+    """The folder of what each environment imports: `net/frozen_graph.pb`, of a Keras model."""
+    folders = [tmp_path_factory.mktemp('imported') for _ in PYTHONS]
+    for number, folder in enumerate(folders):
+        subprocess.run(
+            [PYTHONS[number], '-m', 'tests.importing.make_models']
+            + ['application', str(folder / 'net.weights.h5'), 'MobileNet'],
+            cwd=REPOSITORY,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        run(
+            number,
+            'import_network',
+            '--keras_application=MobileNet',
+            '--keras_weights=%s' % (folder / 'net.weights.h5'),
+            '--output_name=net',
+            '--model_dir=%s' % folder,
+        )
+    return folders
+
+
+_OUTPUTS = """
+import sys
+import numpy as np
+from scripts.graphs import description, graph_files
+from scripts.importing import importing, probing
+graph_def = graph_files.read(sys.argv[1])
+described = description.find(graph_def)
+images = importing.normalized(probing.images(224, 224, 3), described.description.input)
+np.save(sys.argv[2], importing.run(graph_def, described.output_name, images))
+"""
+
+
+def test_what_one_environment_imports_runs_in_all(imported):
+    from scripts.importing import probing
+
+    for maker, folder in enumerate(imported):
+        found = []
+        for number in NUMBERS:
+            output = str(folder / ('outputs_%d.npy' % number))
+            graph = str(folder / 'net' / 'frozen_graph.pb')
+            subprocess.run(
+                [PYTHONS[number], '-c', _OUTPUTS, graph, output], cwd=REPOSITORY, check=True
+            )
+            found.append(np.load(output))
+        difference = probing.largest_difference(found[0])
+        greatest = max(np.abs(each - found[0]).max() for each in found)
+        print('imported by environment %d: outputs within %.2g' % (maker, greatest))
+        assert difference > 0.1 and greatest < 1e-3 * difference

@@ -18,6 +18,7 @@ FLOORS = [
     ('graphs',),
     ('images',),
     ('networks',),
+    ('importing',),
     ('features',),
     ('training',),
     ('inference',),
@@ -25,7 +26,15 @@ FLOORS = [
     ('evaluation',),
     ('quantization',),
 ]
-COMMANDS = ['retrain', 'label_image', 'evaluate', 'count_ops', 'graph_pb2tb', 'quantize_graph']
+COMMANDS = [
+    'retrain',
+    'label_image',
+    'evaluate',
+    'count_ops',
+    'graph_pb2tb',
+    'quantize_graph',
+    'import_network',
+]
 
 
 def floor_of(name):
@@ -104,7 +113,7 @@ def test_flags_of_several_commands_are_defined_once():
         defined.update(re.findall(definition, source(path)))
     assert {'architecture', 'graph', 'top_k', 'image_dir'} <= set(defined)
     # What the commands that have these mean by them is not the same.
-    different = {'output', 'output_graph', 'output_dir', 'seed', 'summaries_dir'}
+    different = {'output', 'output_graph', 'output_dir', 'output_layer', 'seed', 'summaries_dir'}
     assert not {name for name, count in defined.items() if count > 1} - different
 
 

@@ -196,6 +196,21 @@ def define_pixels(define, size, scaling, layer):
     define.string('input_layer', None, 'The input node. Default: %s.' % layer)
 
 
+def define_model_dir(define):
+    """Defines where pretrained and imported networks are."""
+    define.string('model_dir', '/tmp/imagenet', 'The folder of pretrained networks.')
+
+
+def define_bottleneck_layer(define):
+    """Defines which node of a network is its bottleneck."""
+    define.string(
+        'bottleneck_layer',
+        None,
+        'The node whose output is the bottleneck. Default: that of the network, for a path the '
+        'last global pooling.',
+    )
+
+
 def define_top_k(define, meaning):
     """Defines how many of the best labels count."""
     define.integer('top_k', 5, meaning, POSITIVE)

@@ -88,8 +88,7 @@ def run_watched(name, work):
     signal.signal(signal.SIGTERM, functools.partial(_stop, os.getpid()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-    if sys.platform == 'linux':
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     sys.stdout = printing.for_every_name(sys.stdout, sys.stdout.buffer)
     sys.stderr = printing.for_every_name(sys.stderr, _capture_stderr(captured))
     status = _status_of_work(name, work)
@@ -97,6 +96,12 @@ def run_watched(name, work):
     sys.stdout.flush()
     sys.stderr.flush()
     return os._exit(_REPORTED if status == FAILURE else status)
+
+
+def die_with_parent():
+    """Lets Linux kill this process when its parent ends."""
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _status_of_work(name, work):

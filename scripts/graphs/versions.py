@@ -10,7 +10,11 @@ import functools
 import re
 
 import tensorflow.compat.v1 as tf
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import (
+    config_pb2,
+    saved_model_pb2,
+    trackable_object_graph_pb2,
+)
 from tensorflow.lite.python.convert import ConverterError  # noqa: F401  # For `export`.
 
 # What is used of TensorFlow that it does not export, and why what it exports was not enough.
@@ -23,6 +27,10 @@ PRIVATE = {
     'tensorflow.core.protobuf.saved_model_pb2': (
         'the SavedModel message; saved_model.Builder writes it in place, not under a temporary '
         'name, and in another order each time'
+    ),
+    'tensorflow.core.protobuf.trackable_object_graph_pb2': (
+        'the message in a checkpoint of TensorFlow 2 that says which variable has which key; the '
+        'loader of SavedModels that reads it runs what is in them'
     ),
     'tensorflow.lite.python.convert.ConverterError': (
         'tf.lite exports the converter and not the error that it raises; to catch every Exception '
@@ -55,6 +63,20 @@ def strip_defaults(graph_def):
     return tf.train.export_meta_graph(
         graph_def=graph_def, graph=tf.Graph(), strip_default_attrs=True
     ).graph_def
+
+
+def checkpoint_keys(data):
+    """Returns a dict from the numbers of the objects in a checkpoint to the keys of their values.
+
+    Args:
+      data: bytes, the serialized object graph; DecodeError is raised where it is none.
+    """
+    objects = trackable_object_graph_pb2.TrackableObjectGraph.FromString(data)
+    return {
+        number: each.attributes[0].checkpoint_key
+        for number, each in enumerate(objects.nodes)
+        if len(each.attributes) == 1
+    }
 
 
 def op_def(name):

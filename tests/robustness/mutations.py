@@ -338,7 +338,7 @@ def corrupted_checkpoint(random, data, others):
     meta = json.loads(str(arrays.pop('meta')))
     for _ in range(random.randint(1, 4)):
         if random.randint(2):
-            _odd_value(random, meta)
+            odd_value(random, meta)
         else:
             name = str(random.choice(sorted(arrays) + ['variable/more']))
             before = arrays.get(name, np.zeros((2, 2), 'f'))
@@ -366,11 +366,11 @@ _ODD_VALUES = (
 )  # fmt: skip
 
 
-def _odd_value(random, values):
+def odd_value(random, values):
     """Changes one of a dict's values, or of those in it, or takes it out."""
     key = sorted(values)[random.randint(len(values))] if values else 'new'
     if isinstance(values.get(key), dict) and random.randint(2):
-        _odd_value(random, values[key])
+        odd_value(random, values[key])
     elif random.randint(5) == 0:
         values.pop(key, None)
     else:

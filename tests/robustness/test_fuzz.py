@@ -31,7 +31,7 @@ from scripts.images.settings import PixelSpec
 from scripts.inference import finished_graph
 from tests import stand_ins
 from tests.features.backbones import Backbone
-from tests.robustness import bench, mutations, samples
+from tests.robustness import bench, mutations, networks, samples
 from tests.robustness.bench import SEED, Row
 
 FULL = 10000
@@ -449,6 +449,21 @@ def _photos(folder):
     return read_unit
 
 
+def _importing(make, may_crash=True):
+    """Makes a reader of a reader of networks, in a child process where TensorFlow may crash."""
+
+    def start(folder):
+        read_one = make(folder)
+
+        def read(random):
+            read_one(random)
+            return READ
+
+        return _each(functools.partial(_in_child, read) if may_crash else read)
+
+    return start
+
+
 READERS = {
     'the bottleneck reader': _bottlenecks,
     'the reader of kept pixels': _kept_pixels,
@@ -459,6 +474,9 @@ READERS = {
     'the checkpoint reader': _checkpoints,
     'the reader of event files': _event_files,
     'the photo decoder': _photos,
+    'the reader of Keras files': _importing(networks.keras_files, may_crash=False),
+    'the reader of SavedModels': _importing(networks.saved_models),
+    'the importer of frozen graphs': _importing(networks.frozen_graphs),
 }
 
 
@@ -473,7 +491,13 @@ def _read(path):
 
 
 # These are code of TensorFlow, which differs between environments.
-_OF_TENSORFLOW = ('the graph loader', 'the loader of networks by path', 'the photo decoder')
+_OF_TENSORFLOW = (
+    'the graph loader',
+    'the loader of networks by path',
+    'the photo decoder',
+    'the reader of SavedModels',
+    'the importer of frozen graphs',
+)
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""From networks in other formats to frozen graphs that run in both lines of TensorFlow."""

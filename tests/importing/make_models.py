@@ -1,0 +1,163 @@
+"""Makes networks in the formats that import_network takes, each in a process of its own.
+
+Keras 3 needs eager execution, which `scripts.graphs` switches off in the process of the tests.
+
+  python -m tests.importing.make_models KIND OUTPUT [ARGUMENT]
+"""
+
+import os
+import sys
+
+import numpy as np
+
+from scripts.importing import hdf5, probing
+
+_SEED = 7
+_LEAST_DIFFERENCE = 0.1  # Of two images' outputs, or an error would not be seen.
+
+
+def application(output, name):
+    """Writes the weights of a Keras application, random, that tell images apart."""
+    import tensorflow as tf
+
+    model = getattr(tf.keras.applications, name)(weights=None)
+    if None in model.input_shape[1:]:
+        model = getattr(tf.keras.applications, name)(weights=None, input_shape=(224, 224, 3))
+    model.set_weights(random_weights(model))
+    images = probing.images(*[int(size) for size in model.input_shape[1:]])
+    if not any(type(each).__name__ == 'Rescaling' for each in model.layers):
+        images = images / 127.5 - 1
+    model = with_statistics(tf, model, images)
+    sharpen(tf, model, images)
+    model.save_weights(output)
+
+
+def random_weights(model):
+    """Returns random weights with which values keep their size from layer to layer."""
+    random = np.random.RandomState(_SEED)
+    made = []
+    for weight in model.get_weights():
+        if weight.ndim > 1:
+            depthwise = weight.ndim == 4 and weight.shape[3] == 1 and weight.shape[2] > 1
+            fan_in = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
+            made.append(random.randn(*weight.shape) * (2 / fan_in) ** 0.5)
+        else:
+            made.append(random.uniform(0.5, 1, weight.shape))
+    return made
+
+
+def with_statistics(tf, model, images):
+    """Returns the model with the mean and variance of some images in its batch norms."""
+    config = model.get_config()
+    momenta = [each['config'] for each in config['layers'] if 'momentum' in each['config']]
+    for each in momenta:
+        each['momentum'] = 0.0
+    copy = type(model).from_config(config)
+    copy.set_weights(model.get_weights())
+    if tf.executing_eagerly():
+        copy(images, training=True)
+    else:
+        backend = tf.keras.backend
+        step = backend.function(
+            copy.inputs + [backend.learning_phase()], copy.outputs, updates=copy.updates
+        )
+        step([images, True])
+    model.set_weights(copy.get_weights())
+    return model
+
+
+def scale_last(model, factor):
+    """Multiplies the weights of the last layer that has any."""
+    layer = [each for each in model.layers if each.get_weights()][-1]
+    layer.set_weights([weight * factor for weight in layer.get_weights()])
+
+
+def sharpen(tf, model, images):
+    """Scales a model's last layer until it tells images apart."""
+    difference = 0
+    for _ in range(12):
+        difference = probing.largest_difference(outputs(tf, model, images))
+        if difference > _LEAST_DIFFERENCE:
+            break
+        scale_last(model, 2)
+    assert difference > _LEAST_DIFFERENCE, difference
+
+
+def outputs(tf, model, images):
+    """Returns what the model gives in inference mode."""
+    if tf.executing_eagerly():
+        return np.asarray(model(images, training=False))
+    return model.predict(images)
+
+
+def squeezenet(output, weights):
+    """Writes a whole Keras model: SqueezeNet 1.1 with the weights of a file."""
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    image = layers.Input((227, 227, 3))
+    net = layers.Conv2D(64, 3, strides=2, activation='relu', name='conv1')(image)
+    net = layers.MaxPooling2D(3, 2, name='pool1')(net)
+    for number, width in zip(range(2, 10), (16, 16, 32, 32, 48, 48, 64, 64)):
+        name = 'fire%d_' % number
+        net = layers.Conv2D(width, 1, activation='relu', name=name + 'squeeze')(net)
+        left = layers.Conv2D(4 * width, 1, activation='relu', name=name + 'expand1')(net)
+        right = layers.Conv2D(
+            4 * width, 3, padding='same', activation='relu', name=name + 'expand3'
+        )(net)
+        net = layers.Concatenate(name=name + 'concat')([left, right])
+        if number in (3, 5):
+            net = layers.MaxPooling2D(3, 2, name='pool%d' % number)(net)
+    net = layers.Dropout(0.5, name='drop9')(net)
+    net = layers.Conv2D(1000, 1, activation='relu', name='conv10')(net)
+    net = layers.GlobalAveragePooling2D(name='pool10')(net)
+    model = tf.keras.Model(image, layers.Activation('softmax', name='loss')(net))
+    found = hdf5.layers(hdf5.open_file(weights))
+    model.set_weights([array for layer in found for array in layer.weights])
+    model.save(output)
+
+
+def small(output, kind):
+    """Writes a small whole Keras model: with a `kind` of layer that may be refused, or 'plain'."""
+    import tensorflow as tf
+
+    _small_model(tf, probing.images(32, 32, 3) / 127.5 - 1, kind).save(output)
+
+
+def _small_model(tf, images, kind='plain'):
+    layers = tf.keras.layers
+    image = layers.Input((32, 32, 3))
+    net = layers.Conv2D(8, 3, padding='same', activation='relu')(image)
+    net = layers.BatchNormalization()(net)
+    if kind == 'lambda':
+        net = layers.Lambda(lambda value: value * 2)(net)
+    net = layers.GlobalAveragePooling2D()(net)
+    model = tf.keras.Model(image, layers.Dense(4, activation='softmax')(net))
+    model.set_weights(random_weights(model))
+    sharpen(tf, model, images)
+    return model
+
+
+def saved_model(output, _):
+    """Writes a SavedModel as this TensorFlow does: of functions, or of a graph."""
+    import tensorflow as tf
+
+    images = probing.images(32, 32, 3) / 255
+    if tf.executing_eagerly():
+        model = _small_model(tf, images)
+        model.export(output, format='tf_saved_model', verbose=False)
+    else:
+        tf.keras.backend.set_learning_phase(0)
+        model = _small_model(tf, images)
+        tf.compat.v1.saved_model.simple_save(
+            tf.keras.backend.get_session(),
+            output,
+            {'image': model.inputs[0]},
+            {'scores': model.outputs[0]},
+        )
+    np.save(output + '.npy', outputs(tf, model, images))
+
+
+if __name__ == '__main__':
+    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+    globals()[sys.argv[1]](*sys.argv[2:])
