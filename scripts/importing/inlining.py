@@ -62,7 +62,7 @@ def _function_of(node, functions, by_name):
         return node.op
     if node.op in _CALLS:
         return called_function(node)
-    if node.op in _CONDITIONS:
+    if node.op in _CONDITIONS and node.input:
         condition = constant_condition(node.input[0], by_name)
         if condition is not None:
             return node.attr['then_branch' if condition else 'else_branch'].func.name
@@ -84,6 +84,8 @@ def constant_condition(name, by_name):
         if node.op == 'LogicalNot':
             negated = not negated
         elif node.op not in ('Identity', 'PlaceholderWithDefault'):
+            return None
+        if not node.input:  # It is corrupt.
             return None
         name = node.input[0]
     return None
