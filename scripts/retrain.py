@@ -139,6 +139,11 @@ def _check_flags(values):
         raise UserError(
             '--fine_tune_blocks and --fine_tune_from say the same in two ways: give one of them'
         )
+    if values.distorted_copies and not flags.settings(values, Distortions).wanted():
+        raise UserError(
+            '--distorted_copies=%d is about distortions, and there are none: give one, such as '
+            '--flip_left_right, or leave it out' % values.distorted_copies
+        )
     for name in ('fine_tune_learning_rate', 'head_steps'):
         if values[name].present and not retrain_flags.fine_tunes(values):
             raise UserError(

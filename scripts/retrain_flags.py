@@ -21,7 +21,9 @@ def define_all(define):
     _define_network(define.group('Network'))
     _define_training(define.group('Training'))
     _define_fine_tuning(define.group('Fine-tuning: training more than the last layer'))
-    _define_distortions(define.group('Distortions: each step then runs the network'))
+    _define_distortions(
+        define.group('Distortions: each step then runs the network, but for copies')
+    )
     _define_outputs(define.group('Outputs'))
 
 
@@ -222,6 +224,13 @@ def _define_distortions(define):
         ('random_brightness', 'Brighten or darken training photos, by up to', flags.PERCENT),
     ):
         define.integer(name, 0, meaning + ' this percentage.', bounds)
+    define.integer(
+        'distorted_copies',
+        0,
+        'The number of distorted versions of each training photo that go through the network '
+        'once, are kept in --bottleneck_dir and drawn from; 0: a new one each time.',
+        flags.NOT_NEGATIVE,
+    )
 
 
 def _define_outputs(define):

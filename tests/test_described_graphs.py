@@ -380,3 +380,33 @@ def test_the_classic_folder_is_taken_where_nothing_says_another(inside, in_proce
     assert accuracy(in_process(evaluate, 'out_graph.pb'))[1].endswith(
         'in tf_files/flower_photos are for testing'
     )
+
+
+def test_what_is_default_is_not_written():
+    """So that descriptions have the bytes that earlier versions wrote."""
+    graph_def = tf.GraphDef(node=[tf.NodeDef(name='output')])
+    description.attach(graph_def, 'output', stand_ins.DESCRIPTION)
+    data = graph_def.node[0].attr['_classifier'].s
+    assert b'channels' not in data and b'bottleneck' not in data
+    assert description.find(graph_def).description == stand_ins.DESCRIPTION
+
+
+def test_an_imported_network_has_no_labels_and_no_photos(warnings_of):
+    grey = stand_ins.DESCRIPTION.input._replace(mean=1.5, channels=1)
+    network = description.Network('mine', 'ab', 'avg_pool/Mean')
+    imported = stand_ins.DESCRIPTION._replace(
+        labels=(), photos=None, test=None, input=grey, network=network
+    )
+    graph_def = tf.GraphDef(node=[tf.NodeDef(name='output')])
+    description.attach(graph_def, 'output', imported)
+    assert description.find(graph_def).description == imported
+    for wrong in (
+        imported._replace(labels=('a',)),
+        stand_ins.DESCRIPTION._replace(photos=None),
+        imported._replace(input=grey._replace(channels=2)),
+        imported._replace(input=grey._replace(channels=True)),
+        imported._replace(network=network._replace(bottleneck='')),
+    ):
+        description.attach(graph_def, 'output', wrong)
+        (warning,) = warnings_of(lambda: description.find(graph_def))
+        assert 'is corrupt' in warning

@@ -16,6 +16,7 @@ from PIL import Image
 from scripts import evaluate, label_image, retrain
 from scripts.common import files
 from scripts.common.errors import UserError
+from scripts.features import sources
 from scripts.graphs import graph_files, search
 from scripts.networks import backbone as backbone_lib
 from scripts.training import summaries
@@ -179,6 +180,27 @@ def test_distortions_train_keep_training_photos_uncached_and_repeat(bench, in_pr
         for name in names
     )
     assert 10 < cached < 45  # Of 72 photos: about two fifths, those to validate and test with.
+
+
+def test_distorted_copies_train_from_what_is_kept_whatever_the_seed(bench, in_process, monkeypatch):
+    distorted = dict(
+        flip_left_right=True,
+        random_crop=10,
+        random_brightness=10,
+        distorted_copies=2,
+        train_batch_size=20,
+        learning_rate=0.003,
+    )
+    graphs = []
+    ended = in_process(retrain, *bench.flags(random_seed=2, **distorted))
+    assert ended.status == 0, ended.err
+    assert float(re.search(r'Final test accuracy = ([\d.]+)%', ended.out).group(1)) > 90
+    monkeypatch.setattr(sources.Copies, 'batches', None)  # All are kept.
+    for seed in (2, 2, 3):
+        graphs.append(bench.graph_bytes())
+        ended = in_process(retrain, *bench.flags(random_seed=seed, **distorted))
+        assert ended.status == 0, ended.err
+    assert graphs[0] == graphs[1] == graphs[2] != bench.graph_bytes()
 
 
 def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_process, one_error):
@@ -415,6 +437,8 @@ def test_the_same_flags_with_spaces_and_single_dashes_work(bench, in_process):
         (dict(eval_step_interval=0), 'eval_step_interval'),
         (dict(random_crop=-5), 'random_crop'),
         (dict(random_brightness=101), 'random_brightness'),
+        (dict(distorted_copies=3), '--distorted_copies=3 is about distortions'),
+        (dict(distorted_copies=-1), 'distorted_copies'),
         (dict(split_key='date'), 'path|name'),
         (dict(final_tensor_name='final result'), 'is not the name of a node'),
         (dict(final_tensor_name='final_result\n'), 'is not the name of a node'),
@@ -498,9 +522,10 @@ def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
     assert bench.graph_bytes() == whole
 
 
-@pytest.mark.parametrize('batch', [20, -1])
-def test_a_distorted_run_is_resumed_to_the_byte(bench, in_process, monkeypatch, batch):
+@pytest.mark.parametrize('batch, copies', [(20, 0), (-1, 0), (20, 3)])
+def test_a_distorted_run_is_resumed_to_the_byte(bench, in_process, batch, copies):
     changes = dict(flip_left_right=True, random_crop=5, train_batch_size=batch)
+    changes['distorted_copies'] = copies
     assert in_process(retrain, *bench.flags(how_many_training_steps=7, **changes)).status == 0
     whole = bench.graph_bytes()
     changes['checkpoint_path'] = os.path.join(bench.folder, 'checkpoint')

@@ -1,21 +1,19 @@
 """Running a backbone over photos."""
 
-import functools
 import logging
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from scripts.common import limits
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.features import kept_photos
+from scripts.features import kept_photos, sources
 from scripts.features.cache import Cache
+from scripts.features.copies import CopyFeatures
 from scripts.features.inputs import InputFeatures
 from scripts.features.maps import FeatureMaps
 from scripts.features.store import StoreWriteError
 from scripts.images import bad_images, runner
-from scripts.networks import backbone as backbone_lib
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,30 +47,87 @@ def compute(backbone, place, photos, policy=bad_images.SKIP):
     if backbone.boundary == network.input_name:
         kept = kept_photos.keep(place.folder, photos, network.pixels, policy)
         return InputFeatures(kept, network.pixels)
+    source = sources.Photos(backbone, photos)
     cache = Cache(backbone, place, photos)
     cache.load()
     what = 'bottlenecks' if cache.has_texts else 'features'
     _LOG.info('%d of %d %s found in %s', cache.found.sum(), len(photos), what, place.folder)
-    fill = functools.partial(_fill, backbone, cache, policy)
     if cache.checks_late:
-        return _feature_maps(backbone, cache, policy, fill)
+        complete = _try_to_fill(cache, source, policy)
+        readable = cache.found if complete else _readable(cache, policy)
+        return FeatureMaps(cache, readable, source.take)
     if not cache.found.all():
         _check_space(cache, what)
-        fill()
+        _fill(cache, source, _without_known_bad(photos, cache.found, policy), policy)
     return cache.features()
 
 
-def _feature_maps(backbone, cache, policy, fill):
-    """Returns the `FeatureMaps` of the photos of a cache, which `fill` fills."""
-    complete, readable = True, cache.found
-    if not cache.found.all():
-        complete = _has_room(cache) and _try(fill, cache)
-        readable = cache.found.copy()
-    if not complete:
-        missing = np.flatnonzero(~readable)
-        bad = runner.report_unreadable([cache.photos[row].path for row in missing], policy)
-        readable[missing] = [cache.photos[row].path not in bad for row in missing]
-    return FeatureMaps(cache, readable, Recomputer(backbone, cache.photos).take)
+def compute_copies(backbone, place, photos, copying, policy=bad_images.SKIP):
+    """Returns the features of distorted copies of photos, as `compute` does; no text is written.
+
+    Args:
+      backbone: a `Backbone`.
+      place: the `place.Place` of the backbone's features; that of the copies is beside it.
+      photos: list of `Photo`.
+      copying: `images.settings.Copying`.
+      policy: of `bad_images`.
+
+    Returns:
+      `CopyFeatures`.
+
+    Raises:
+      UserError: as `compute`, but where the disk is too small.
+    """
+    source = sources.Copies(backbone, photos, copying)
+    cache = Cache(backbone, place.of_copies(copying.distortions), source.photos)
+    cache.load()
+    _LOG.info(
+        'Features of %d of %d distorted copies found in %s',
+        cache.found.sum(),
+        len(source.photos),
+        place.folder,
+    )
+    readable = _readable(cache, policy)
+    _try_to_fill(cache, source, policy, readable)
+    return CopyFeatures(FeatureMaps(cache, readable, source.take), copying.copies)
+
+
+def _readable(cache, policy):
+    """Returns which photos of a cache are readable, bool `[photos]`: those not found are tried."""
+    paths = [cache.photos[row].path for row in np.flatnonzero(~cache.found)]
+    bad = runner.report_unreadable(list(dict.fromkeys(paths)), policy)
+    found = zip(cache.photos, cache.found)
+    return np.array([is_found or photo.path not in bad for photo, is_found in found], np.bool_)
+
+
+def _try_to_fill(cache, source, policy, readable=None):
+    """Computes and stores what a cache lacks, where the disk has room.
+
+    Args:
+      cache: a `Cache`.
+      source: what its features are computed of.
+      policy: of `bad_images`.
+      readable: bool `[photos]`, where that is known.
+
+    Returns:
+      Whether the features of all readable photos are found; if not, a line says so.
+    """
+    if cache.found.all():
+        return True
+    if not _has_room(cache):
+        return False
+    try:
+        if readable is None:
+            paths = _without_known_bad(cache.photos, cache.found, policy)
+        else:
+            pairs = zip(cache.photos, readable)
+            paths = [photo.path if is_good else runner.BLANK_PATH for photo, is_good in pairs]
+        _fill(cache, source, paths, policy)
+    except StoreWriteError as error:
+        cache.give_up()
+        _LOG.warning('%s: features are not kept, but recomputed each time, which is slow', error)
+        return False
+    return True
 
 
 def _has_room(cache):
@@ -92,22 +147,6 @@ def _has_room(cache):
     return False
 
 
-def _try(fill, cache):
-    """Returns whether a cache could be filled; if not, a line says so."""
-    try:
-        fill()
-    except StoreWriteError as error:
-        cache.give_up()
-        _LOG.warning('%s: features are not kept, but recomputed each time, which is slow', error)
-        return False
-    return True
-
-
-def _fill(backbone, cache, policy):
-    paths = _without_known_bad(cache.photos, cache.found, policy)
-    _compute_missing(functools.partial(_compute, backbone, policy), cache, paths)
-
-
 def _without_known_bad(photos, found, policy):
     """Returns the list of the photos' paths, BLANK_PATH for those that are seen to be unreadable.
 
@@ -124,20 +163,20 @@ def _without_known_bad(photos, found, policy):
     return [runner.BLANK_PATH if photo.path in bad else photo.path for photo in photos]
 
 
-def _compute_missing(compute_batches, cache, paths):
+def _fill(cache, source, paths, policy):
     """Computes and stores the features that a cache lacks.
 
     Args:
-      compute_batches: takes paths and slices of them, and yields for each slice it, the values, and
-        a bool array of which are readable.
       cache: a `Cache`.
+      source: `sources.Photos`, or what has its functions.
       paths: of its photos, BLANK_PATH for those that are known to be unreadable.
+      policy: of `bad_images`.
     """
     wanted = ~cache.found & (np.array(paths) != runner.BLANK_PATH)
     groups = [group for group in runner.groups(len(paths)) if wanted[group].any()]
 
     def computed():
-        for group, values, readable in compute_batches(paths, groups):
+        for group, values, readable in source.batches(paths, groups, policy):
             missing = np.arange(group.start, group.stop)[wanted[group] & readable]
             _check_numbers(values[missing - group.start], cache.photos[group.start])
             yield missing, values[missing - group.start]
@@ -167,48 +206,3 @@ def _check_numbers(values, photo):
             'it: the network is corrupt; delete it from --model_dir, and the next run fetches it '
             'again' % photo.path
         )
-
-
-def _compute(backbone, policy, paths, groups):
-    batches = [paths[group] for group in groups]
-    results = runner.run(backbone.network.pixels, _builder(backbone), batches, policy)
-    for group, (values, readable) in zip(groups, results):
-        yield group, values, readable
-
-
-def _builder(backbone):
-    """Returns what adds a backbone to a graph, behind pixels."""
-
-    def build(pixels_tensor):
-        # TensorFlow 1.15 computes a batch of a few photos in another way, with other last bits.
-        count = tf.shape(pixels_tensor)[0]
-        full_tensor = tf.pad(pixels_tensor, [[0, runner.BATCH_SIZE - count]] + [[0, 0]] * 3)
-        return backbone_lib.import_into_graph(backbone, full_tensor)[:count]
-
-    return build
-
-
-class Recomputer:
-    """Computes the features of photos each time that they are taken.
-
-    Args:
-      backbone: a `Backbone`.
-      photos: list of `Photo`.
-    """
-
-    def __init__(self, backbone, photos):
-        self._backbone, self._photos = backbone, photos
-        self._runner = None
-
-    def take(self, photo_rows):
-        """Returns the features of photos at positions, int `[n]`, float32 `[n, *shape]`.
-
-        Raises:
-          UserError: one is unreadable.
-        """
-        if self._runner is None:
-            self._runner = runner.Runner(self._backbone.network.pixels, _builder(self._backbone))
-        paths = [self._photos[row].path for row in photo_rows]
-        batches = [paths[group] for group in runner.groups(len(paths))]
-        results = self._runner.run(batches, bad_images.ONLY)
-        return np.concatenate([values for values, _ in results])

@@ -30,12 +30,19 @@ def entries(photos, text_paths, fingerprint):
     found = np.zeros(len(photos), store.ENTRY)
     if not len(photos):
         return found
-    found['photo'] = _words(b''.join(map(_name_of, photos)), len(photos))
+    found['photo'] = _words(b''.join(map(name_of, photos)), len(photos))
     found['fingerprint'] = fingerprint_words(fingerprint)
     _fill(found, store.PHOTO_FIELDS, map(_numbers_of_photo, photos))
     if text_paths is not None:
         _fill(found, store.TEXT_FIELDS, map(_numbers_at, text_paths))
     return found
+
+
+def name_of(photo):
+    """Returns what stands for the name of a `Photo`, 16 bytes: its folder's, and its own."""
+    name = encodings.as_utf8('%s/%s' % (photo.folder, photo.file_name))
+    encoded = name.encode('utf-8', 'surrogateescape')
+    return hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
 
 
 def fingerprint_words(fingerprint):
@@ -84,12 +91,6 @@ def _fill(found, fields, numbers):
 
 def _words(data, count):
     return np.frombuffer(data, '<u8').reshape(count, -1)
-
-
-def _name_of(photo):
-    name = encodings.as_utf8('%s/%s' % (photo.folder, photo.file_name))
-    encoded = name.encode('utf-8', 'surrogateescape')
-    return hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
 
 
 def _numbers_of_photo(photo):

@@ -1,7 +1,8 @@
 """Decoded photos, kept as bytes at full size: to read them takes less time than to decode again.
 
 They stand in two files. One has the pixels of one photo behind those of another, uint8 `[height,
-width, channels]`, without anything between them, and is appended to, under a lock. The other is a
+width, channels]`, each from a multiple of 64 bytes on, from where TensorFlow takes them without a
+copy; it is appended to, under a lock. The other is a
 store that has, for each photo, where its pixels begin, height, width, channels and the CRC-32 of
 the pixels: it tells another version of a photo as it does for features. A row is added after its
 pixels. What a stop leaves without a row is dead; when that is most of the file, both begin again.
@@ -37,6 +38,7 @@ _CHUNK_BYTES = 1 << 24  # Pixels that are written at once.
 _COLUMNS = 5  # Of a row: offset, height, width, channels, CRC-32.
 _NOTHING = np.zeros(_COLUMNS, np.int64)
 _MOST_DEAD = 1 << 26  # Bytes that never matter.
+_ALIGNED = 64  # Bytes.
 
 
 class _Decoded(typing.NamedTuple):
@@ -130,7 +132,9 @@ class KeptPhotos:
         self._map()
 
     def log(self):
-        """Says what is kept."""
+        """Says what is kept, if anything is."""
+        if not self.bytes_kept:
+            return
         _LOG.info(
             'Pixels of %d of %d photos, %d MB, are kept in %s',
             self._has(np.arange(len(self.paths))).sum(),
@@ -180,10 +184,8 @@ class KeptPhotos:
         values = np.zeros((len(chunk), _COLUMNS), np.int64)
         values[:, 1:4] = [image.shape for _, image in chunk]
         values[:, 4] = [zlib.crc32(image) & 0xFFFFFFFF for _, image in chunk]
-        sizes = values[:, 1:4].prod(axis=1)
         try:
-            begin = _append(self._pixels_path, [image for _, image in chunk])
-            values[:, 0] = begin + np.cumsum(sizes) - sizes
+            values[:, 0] = _append(self._pixels_path, [image for _, image in chunk])
             self._cache.add(rows, values)
         except StoreWriteError as error:
             _LOG.warning('%s: no more pixels are kept, photos are decoded each time', error)
@@ -265,17 +267,20 @@ def _mapped(path):
 
 
 def _append(path, images):
-    """Appends images to a file, all or none; returns where the first one begins."""
+    """Appends images to a file, all or none; returns where they begin, a list of int."""
     try:
         with appending.open_locked(path) as file:
-            begin = os.fstat(file.fileno()).st_size
+            size, begins = os.fstat(file.fileno()).st_size, []
             try:
                 for image in images:
+                    end = os.fstat(file.fileno()).st_size
+                    appending.write(file, bytes(-end % _ALIGNED))
                     appending.write(file, image.reshape(-1).data)
+                    begins.append(end + -end % _ALIGNED)
             except OSError:
-                file.truncate(begin)
+                file.truncate(size)
                 raise
-            return begin
+            return begins
     except OSError as error:
         raise StoreWriteError('cannot write %s: %s' % (path, error.strerror or error))
 

@@ -61,9 +61,11 @@ def photo(number_tensor, path_tensor, image_of, spec):
     Args:
       number_tensor: int64 scalar, what `image_of` knows the photo by; NOT_KEPT: it is read.
       path_tensor: scalar string, its path.
-      image_of: takes the number, returns uint8 `[height, width, channels]`.
+      image_of: takes the number, returns uint8 `[height, width, channels]`; None: none is kept.
       spec: a `settings.PixelSpec`.
     """
+    if image_of is None:
+        return _decode(path_tensor, spec)
     image_tensor = tf.cond(
         tf.equal(number_tensor, NOT_KEPT),
         lambda: _decode(path_tensor, spec),

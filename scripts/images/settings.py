@@ -60,3 +60,10 @@ def check_channels(spec):
             '--input_mean and --input_std have three numbers, and the network takes grey pixels: '
             'give one'
         )
+
+
+class Copying(typing.NamedTuple):
+    """How many distorted copies of each photo there are, and how they are distorted."""
+
+    distortions: Distortions
+    copies: int

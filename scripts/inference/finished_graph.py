@@ -161,7 +161,7 @@ def _warn_of_contradictions(graph_input, described, given):
     """Warns if settings contradict what the graph says of its input."""
     said = dict(zip(graph_input.pixels._fields, described[1:]))
     different = [
-        '--%s=%s (described: %s)' % (name, given[field], said[field])
+        '--%s=%s (described: %s)' % (name, _typed(given[field]), _typed(said[field]))
         for name, field in _PIXELS.items()
         if given.get(field, said[field]) != said[field]
     ]
@@ -169,3 +169,8 @@ def _warn_of_contradictions(graph_input, described, given):
         different.insert(0, '--input_layer=%s (described: %s)' % (graph_input.name, described.name))
     if different:
         _LOG.warning('flags override what the graph says of itself: %s', ', '.join(different))
+
+
+def _typed(value):
+    """Returns the value of a flag as it would be typed."""
+    return ','.join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -168,7 +168,8 @@ def _own_bottleneck(own, wanted, graph_def, path):
     if own.output_name:
         _require(own, graph_def, own.output_name, path)
     # The nodes do not depend on the size, but what is behind the bottleneck may take one only.
-    for pixels in (own.pixels, wanted.pixels):
+    sizes = {_size(each.pixels): each.pixels for each in (own, wanted)}
+    for pixels in sizes.values():
         try:
             return finding.global_pooling(graph_def, wanted._replace(pixels=pixels))
         except UserError as error:

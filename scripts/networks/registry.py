@@ -53,10 +53,9 @@ def find(name, model_dir=None):
     imported = _imported(name, model_dir)
     if imported is not None:
         return imported
-    is_path = name.endswith(_GRAPH_EXTENSION) or os.path.basename(name) != name
-    if is_path and os.path.isfile(name):
-        return _at(name)
-    if name.endswith(_GRAPH_EXTENSION):
+    if name.endswith(_GRAPH_EXTENSION) or os.path.basename(name) != name:
+        if os.path.isfile(name):
+            return _at(name)
         raise UserError('--architecture=%s: there is no such file; expected %s' % (name, FORM))
     near = _nearest(name)
     if not near:

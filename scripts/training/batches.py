@@ -4,14 +4,11 @@ import itertools
 import typing
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from scripts.common.errors import UserError
 from scripts.dataset.photos import Photo
-from scripts.features.distorted import DistortedRunner
 from scripts.features.features import Features
 from scripts.features.kept_photos import KeptPhotos
-from scripts.graphs import versions
+from scripts.features.sources import DistortedRunner
 from scripts.images import distort, runner
 from scripts.training import settings as settings_lib
 from scripts.training.settings import ALL
@@ -111,6 +108,42 @@ class KeptBatches:
             self._sampler.draw(self._count)
 
 
+class CopiedBatches:
+    """Batches of photos, of each of which a distorted copy is drawn; used as a context manager.
+
+    Args:
+      examples: `Examples` whose features are `CopyFeatures`.
+      settings: a `settings.Training`.
+    """
+
+    def __init__(self, examples, settings):
+        self._examples, self._count = examples, settings.train_batch_size
+        self._sampler = _sampler(examples, settings)
+        self._random = settings.random_state(settings_lib.DISTORTION_STREAM)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """There is nothing to close."""
+
+    def next(self):
+        """Returns the next `Batch`."""
+        rows, copies = self._draw()
+        examples = self._examples
+        return Batch(examples.features.take(examples.rows[rows], copies), examples.labels[rows])
+
+    def skip(self, count):
+        """Skips `count` batches, as where training resumes from a checkpoint."""
+        for _ in range(count):
+            self._draw()
+
+    def _draw(self):
+        """Returns rows, and the number of the copy of each, two int arrays."""
+        rows = self._sampler.draw(self._count)
+        return rows, self._random.randint(self._examples.features.count, size=len(rows))
+
+
 class DistortedBatches:
     """Batches of photos, distorted differently each time; used as a context manager.
 
@@ -188,7 +221,7 @@ class _DistortedStream:
         def compute(batch):
             rows, draws = zip(*batch)
             paths = [kept.paths[row] for row in rows]
-            return self._runner.run(kept.numbers(np.array(rows)), paths, draws)
+            return self._runner.run(paths, draws, kept.numbers(np.array(rows)))
 
         batches = (list(itertools.islice(choices, runner.BATCH_SIZE)) for _ in itertools.count())
         self._batches = runner.overlapped(compute, batches)
@@ -202,13 +235,7 @@ class _DistortedStream:
     def take(self, count):
         """Returns the features of the next `count` photos, float32 `[count] + shape`."""
         while len(self._ready) < count:
-            try:
-                self._ready = np.concatenate([self._ready, next(self._batches)])
-            except tf.errors.OpError as error:  # All of them were readable before the first step.
-                raise UserError(
-                    'a training photo has become unreadable: %s; start again, and it is left out'
-                    % versions.what_failed(error)
-                )
+            self._ready = np.concatenate([self._ready, next(self._batches)])
         taken, self._ready = self._ready[:count], self._ready[count:]
         return taken
 

@@ -131,6 +131,7 @@ def identity(settings, backbone, dataset):
         network=backbone.fingerprint,
         exif_rotation=backbone.network.pixels.exif_rotation,
         distortions=settings.distortions,
+        distorted_copies=settings.distorted_copies,
     )
     return json.loads(json.dumps(found))  # Tuples are lists there.
 

@@ -11,7 +11,8 @@ from scripts.training.model import Result
 from scripts.training.settings import ALL
 
 _MOST_PHOTOS_AT_ONCE = 1000
-_MOST_BYTES_AT_ONCE = 1 << 27  # Of features: those of 1,000 photos, but for large feature maps.
+# Of features: those of 1,000 photos, but for feature maps, whose tail takes several times as much.
+_MOST_BYTES_AT_ONCE = 1 << 25
 
 
 class TestResult(typing.NamedTuple):

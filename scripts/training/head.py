@@ -57,7 +57,7 @@ class _Layers(typing.NamedTuple):
         """Returns the logits, float32 `[batch, label_count]`, of bottlenecks."""
         values = bottlenecks
         for layer in self.hidden:
-            values = tf.nn.relu(_dense(values, *layer))
+            values = _hidden(values, *layer)
         return _dense(values, *self.last)
 
     @property
@@ -133,7 +133,7 @@ def _logits(bottleneck_input, label_count, settings):
         for number, units in enumerate(settings.hidden_units, 1):
             with tf.name_scope('hidden_%d' % number):
                 hidden.append(_hidden_layer([values.shape.as_list()[1], units], seed + number))
-                values = tf.nn.relu(_dense(values, *hidden[-1]))
+                values = _hidden(values, *hidden[-1])
         shape = [values.shape.as_list()[1], label_count]
         with tf.name_scope('weights'):
             # A seed of its own: what TensorFlow draws without one depends on its version.
@@ -164,6 +164,10 @@ def _hidden_layer(shape, seed):
         biases = tf.Variable(tf.zeros(shape[1:]), name='hidden_biases')
         tf.summary.histogram('histogram', biases, collections=[AT_EVALUATIONS])
     return weights, biases
+
+
+def _hidden(values, weights, biases):
+    return tf.nn.relu(_dense(values, weights, biases))
 
 
 def _dense(values, weights, biases):

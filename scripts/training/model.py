@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
+from scripts.graphs import build, search, versions
 from scripts.graphs import description as description_lib
-from scripts.graphs import search, versions
 from scripts.graphs.session import callable_of, open_session
 from scripts.training import gradients
 from scripts.training import head as head_lib
@@ -151,6 +151,8 @@ class Model:
                 del node.input[:]
                 node.input.extend(inputs)
                 result.node.add().CopyFrom(node)
+        if graph_def.library.function:
+            result.library.CopyFrom(graph_def.library)
         return result
 
     def frozen_graph(self, test=None):
@@ -174,11 +176,22 @@ class Model:
                 trained = result.node.add()
                 trained.CopyFrom(self._network_nodes[constants[node.name]])
                 trained.attr['value'].CopyFrom(node.attr['value'])
-            elif not node.name.startswith(gradients.SCOPE):
+            elif node.name not in self._tail and not node.name.startswith(gradients.SCOPE):
                 result.node.add().CopyFrom(self._network_nodes.get(node.name, node))
+        self._add_missing(result)
         if self._description is not None:
             description_lib.attach(result, self._output_name, self._description._replace(test=test))
         return result
+
+    def _add_missing(self, frozen):
+        """Adds what nodes of the network take, and their stand-ins in the training graph do not."""
+        there = {node.name for node in frozen.node}
+        own = [name for name in there if name in self._network_nodes]
+        for node in build.needed(self._network_nodes.values(), own):
+            if node.name not in there:
+                frozen.node.add().CopyFrom(node)
+        if self._backbone.graph_def.library.function:
+            frozen.library.CopyFrom(self._backbone.graph_def.library)
 
 
 def check_final_tensor_name(backbone, name):

@@ -13,6 +13,7 @@ from scripts.dataset import split
 from scripts.features import extract, kept_photos
 from scripts.features.place import Place
 from scripts.graphs import description
+from scripts.images.settings import Copying
 from scripts.training import batches as batches_lib
 from scripts.training import checkpoint, evaluating, summaries
 from scripts.training import fit as fit_lib
@@ -59,8 +60,8 @@ def run(settings, backbone, dataset):
     evaluations, head = [], {}
     for stage in left:
         examples = _examples(stage.settings, stage.backbone, dataset)
-        _check_examples(settings.training, examples, dataset.labels)
         if stage is left[0]:
+            _check_examples(settings.training, examples, dataset.labels)
             _begin(saved, stage.training)
         with contextlib.ExitStack() as stack:
             model = Model(stage.backbone, len(dataset.labels), stage.training, described)
@@ -137,10 +138,17 @@ def _check_examples(training, examples, labels):
             '--early_stopping_steps=%d needs validation photos, and there are none: add photos or '
             'raise --validation_percentage' % training.early_stopping_steps
         )
+    if training.keep_best and not len(examples[split.VALIDATION].labels):
+        _LOG.warning(
+            'There are no validation photos: the graph is that of the last step of fine-tuning, '
+            'not of the best'
+        )
 
 
 def _batches(settings, backbone, examples):
     """Returns the batches to train on."""
+    if settings.distortions.wanted() and settings.distorted_copies:
+        return batches_lib.CopiedBatches(examples, settings.training)
     if settings.distortions.wanted():
         return batches_lib.DistortedBatches(
             backbone, examples, settings.distortions, settings.training
@@ -170,17 +178,23 @@ def _examples(settings, backbone, dataset):
         for category in split.CATEGORIES
     }
     if distorted:
-        examples[split.TRAINING] = _distorted_examples(settings, backbone, photos[:distorted])
+        examples[split.TRAINING] = _distorted_examples(
+            settings, backbone, place, photos[:distorted]
+        )
     unreadable = len(photos) - sum(len(each.photos) for each in examples.values())
     if unreadable:
         _LOG.warning('%d of %d photos are unreadable and are left out', unreadable, len(photos))
     return examples
 
 
-def _distorted_examples(settings, backbone, photos):
-    """Returns the `Examples` of photos that are distorted each time."""
+def _distorted_examples(settings, backbone, place, photos):
+    """Returns the `Examples` of photos that are distorted: each time, or as copies."""
+    if settings.distorted_copies:
+        copying = Copying(settings.distortions, settings.distorted_copies)
+        features = extract.compute_copies(backbone, place, photos, copying, settings.bad_images)
+        return _of_category(split.TRAINING, photos, features)
     spec = backbone.network.pixels
-    kept = kept_photos.keep(settings.bottleneck_dir, photos, spec, settings.bad_images)
+    kept = kept_photos.keep(place.folder, photos, spec, settings.bad_images)
     return _of_category(split.TRAINING, photos, kept)._replace(features=None, decoded=kept)
 
 

@@ -101,6 +101,8 @@ class Training(typing.NamedTuple):
 class Retraining(typing.NamedTuple):
     """A retraining: what to train on which network, and where everything is kept.
 
+    distorted_copies: how many distorted copies of each training photo are kept; 0: none, each is
+      distorted each time.
     fine_tune_blocks: how many blocks of the network are trained with the head; -1: all of it.
     fine_tune_from: the same, by the node behind which everything is trained, or ''.
     head_training: how the head alone is trained first, on undistorted photos; or None.
@@ -120,6 +122,7 @@ class Retraining(typing.NamedTuple):
     describe_paths: bool = True
     fine_tune_blocks: int = 0
     fine_tune_from: str = ''
+    distorted_copies: int = 0
     head_training: typing.Optional[Training] = None
 
     @property

@@ -5,6 +5,7 @@ import typing
 
 import numpy as np
 
+from scripts.graphs import versions
 from scripts.images.settings import Distortions
 from scripts.networks import blocks
 from scripts.networks.backbone import Backbone
@@ -12,10 +13,9 @@ from scripts.training import checkpoint
 from scripts.training import tail as tail_lib
 from scripts.training.settings import ALL, Retraining
 
-# Of the memory that training takes: what the program has before it trains, how many copies of the
-# parameters (the graph's, the variable, its gradient, its momentum, the best of both and those that
-# are saved), and how much of activations, with their gradients. Measured.
-_OF_PROGRAM, _COPIES, _TIMES_ACTIVATIONS = 500 << 20, 8, 2
+# Copies of the parameters: the graph's, the variable, its gradient, its momentum, the best of both,
+# and those that are saved.
+_COPIES = 8
 
 _LOG = logging.getLogger(__name__)
 
@@ -88,10 +88,13 @@ def _announce(training, backbone, cut, photos):
 
 
 def _memory(training, tail, photos):
-    """Returns how many bytes training takes, by and large."""
+    """Returns how many bytes training takes, by and large.
+
+    Measured for one to four blocks of mobilenet_1.0_224: from 2% below to 26% above what they took.
+    """
     batch = photos if training.train_batch_size == ALL else training.train_batch_size
     of_values = 4 * tail.parameters * _COPIES
-    return _OF_PROGRAM + of_values + batch * tail.bytes_a_photo * _TIMES_ACTIVATIONS
+    return versions.BYTES_OF_PROGRAM + of_values + batch * tail.bytes_a_photo
 
 
 def _in_bytes(count):

@@ -2,6 +2,7 @@
 
 import typing
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
@@ -105,16 +106,17 @@ def check_gradients(backbone):
             each.name: tf.placeholder(tf.float32, each.value.shape) for each in tail.constants
         }
         bottleneck = add(tail, features, weights)
-        gradients.check(bottleneck, weights, backbone)
+        fed = {weights[each.name]: each.value for each in tail.constants}
+        fed[features] = np.zeros((1,) + backbone.shape, np.float32)
+        path = _path(tail.backbone)[1:]
+        gradients.check(bottleneck, list(weights.values()), path, fed, backbone)
 
 
 def _path(backbone):
     """Returns the names of the nodes from the boundary to the bottleneck, in topological order."""
     network, nodes = backbone.network, search.nodes_by_name(backbone.graph_def)
     boundary, bottleneck = backbone.boundary, network.bottleneck_name
-    fed = dict(nodes, **{boundary: tf.NodeDef(name=boundary)})
-    behind = {node.name for node in build.needed(fed.values(), [bottleneck])}
-    if network.input_name in behind - {boundary}:
+    if boundary not in paths.on_every_path(nodes, network.input_name, bottleneck):
         raise UserError(
             'the node %s is no boundary: there is a path from %s to %s that does not go through it'
             % (boundary, network.input_name, bottleneck)

@@ -10,7 +10,7 @@ from scripts.common import files
 from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
-from scripts.features import extract
+from scripts.features import extract, sources
 from scripts.features.cache import Cache
 from scripts.features.place import Place
 from scripts.images.runner import BATCH_SIZE
@@ -45,7 +45,7 @@ def remove(place, photos):
 def test_a_warm_cache_computes_nothing_and_gives_the_same(pretrained, place, photos, monkeypatch):
     cold = computed(pretrained, place, photos)
     assert cold.shape == (72, 1001) and cold.dtype == np.float32
-    monkeypatch.setattr(extract, '_compute', None)
+    monkeypatch.setattr(sources.Photos, 'batches', None)
     assert (computed(pretrained, place, photos) == cold).all()
     assert (computed(pretrained, place, photos[::-1]) == cold[::-1]).all()
 
@@ -82,7 +82,7 @@ def test_feature_maps_are_computed_once_and_kept_in_binary(pretrained, place, ph
     cold = computed(cut, place, photos)
     assert cold.shape == (72, 4, 4, 3)
     assert os.listdir(place.folder) == [os.path.basename(place.store(cut).path)]
-    monkeypatch.setattr(extract, '_compute', None)
+    monkeypatch.setattr(sources.Photos, 'batches', None)
     assert (computed(cut, place, photos) == cold).all()
 
 
@@ -191,12 +191,12 @@ def test_too_little_space_is_told_before_anything_is_computed(
 
 
 def test_values_that_are_not_finite_are_told_and_not_kept(pretrained, place, photos, monkeypatch):
-    def compute(backbone, policy, paths, groups):
+    def compute(self, paths, groups, policy):
         for group in groups:
             count = group.stop - group.start
             yield group, np.full((count, 1001), np.inf, np.float32), np.ones(count, np.bool_)
 
-    monkeypatch.setattr(extract, '_compute', compute)
+    monkeypatch.setattr(sources.Photos, 'batches', compute)
     with pytest.raises(UserError, match='not finite for .*: the network is corrupt; delete it'):
         extract.compute(pretrained, place, photos)
     assert not os.path.exists(place.folder)

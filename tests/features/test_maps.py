@@ -9,7 +9,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
-from scripts.features import extract
+from scripts.features import extract, kept_photos, sources
 from scripts.features import store as store_lib
 from scripts.features.place import Place
 from scripts.networks import backbone as backbone_lib
@@ -43,6 +43,12 @@ def values(backbone, tmp_path, photos):
     return extract.compute(backbone, other, photos).take(EVERYTHING)
 
 
+def is_mapped(array):
+    while array is not None and not isinstance(array, np.memmap):
+        array = array.base
+    return array is not None
+
+
 def corrupt_values(store, row):
     """Changes one bit of the values of a row of a store."""
     with open(store.path, 'r+b') as file:
@@ -54,7 +60,7 @@ def corrupt_values(store, row):
 
 def test_once_features_are_kept_no_photo_is_opened(backbone, place, photos, values, monkeypatch):
     extract.compute(backbone, place, photos)
-    monkeypatch.setattr(extract, '_compute', None)
+    monkeypatch.setattr(sources.Photos, 'batches', None)
     features = extract.compute(backbone, place, photos)
     for photo in photos:
         os.unlink(photo.path)
@@ -62,6 +68,12 @@ def test_once_features_are_kept_no_photo_is_opened(backbone, place, photos, valu
     assert features.take(SOME).dtype == np.float32 and features.shape == SHAPE
     assert features.readable.all() and len(features) == 36
     assert features.bytes_kept == 36 * place.store(backbone).row_type.itemsize
+
+
+def test_feature_maps_and_pixels_are_mapped_not_read(backbone, place, photos):
+    kept = kept_photos.keep(place.folder, photos, backbone.network.pixels)
+    features = extract.compute(backbone, place, photos)
+    assert is_mapped(features._kept.rows.values) and is_mapped(kept.image(0))
 
 
 def test_a_warm_start_looks_at_no_values(backbone, place, photos, values, monkeypatch):

@@ -24,8 +24,10 @@ from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
 from scripts.dataset.photos import Photo
 from scripts.features import cache as cache_lib
+from scripts.features import kept_photos
 from scripts.features import store as store_lib
 from scripts.features.place import Place
+from scripts.images.settings import PixelSpec
 from scripts.inference import finished_graph
 from tests import stand_ins
 from tests.features.backbones import Backbone
@@ -215,6 +217,36 @@ def _bottlenecks(folder):
     return _each(read)
 
 
+def _kept_pixels(folder):
+    photo = Photo(os.path.join(folder, '0.png'), 'a', '0.png', 0, 'training')
+    _write(photo.path, b'a photo')
+    place, spec = os.path.join(folder, 'pixels'), PixelSpec(4, 4, 0, 1)
+    image = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)
+    first = kept_photos.KeptPhotos(place, [photo], spec)
+    first.load()
+    assert first._add([(0, image)])
+    kept = first._cache._store
+    whole = {path: _read(path) for path in (kept.path, os.path.join(place, 'decoded.pixels'))}
+
+    def read(random):
+        for path, data in whole.items():
+            _write(path, data)
+            if random.randint(3):
+                corrupt = _corrupted_row if random.randint(2) and path == kept.path else _corrupted
+                _write(path, corrupt(random, data, whole, kept))
+                if random.randint(10) == 0:
+                    os.unlink(path)
+        found = kept_photos.KeptPhotos(place, [photo], spec)
+        found.load()
+        if found.numbers(np.array([0]))[0] < 0:
+            return 'decoded again'
+        assert found.image(0).ndim == 3 and found.image(0).shape[2] == 3
+        same = found.image(0).tobytes() == image.tobytes()
+        return READ if same else 'pixels of a row that was made'
+
+    return _each(read)
+
+
 def _corrupted(random, data, whole, _):
     return mutations.corrupted(random, data, list(whole.values()))
 
@@ -262,6 +294,25 @@ def _graphs(folder):
         with tf.Graph().as_default():
             graph_def, graph_input, output_name = graph.classifier
             import_graph(graph_def, [graph_input.name + ':0', output_name + ':0'])
+        return READ
+
+    return _each(functools.partial(_in_child, read))
+
+
+def _networks(folder):
+    import tensorflow.compat.v1 as tf
+
+    from scripts.networks import backbone, registry
+    from tests.networks.test_finding import pooled
+
+    path = os.path.join(folder, 'network.pb')
+    graphs = [pooled(kind).SerializeToString(deterministic=True) for kind in ('kept', 'pool')]
+
+    def read(random):
+        _write(path, mutations.corrupted_graph(random, graphs[random.randint(2)], graphs))
+        loaded = backbone.load(registry.find(path), folder)
+        with tf.Graph().as_default():
+            backbone.import_into_graph(loaded)
         return READ
 
     return _each(functools.partial(_in_child, read))
@@ -417,8 +468,10 @@ def _importing(make):
 
 READERS = {
     'the bottleneck reader': _bottlenecks,
+    'the reader of kept pixels': _kept_pixels,
     'the labels reader': _labels,
     'the graph loader': _graphs,
+    'the loader of networks by path': _networks,
     'the archive reader': _archives,
     'the checkpoint reader': _checkpoints,
     'the reader of event files': _event_files,
@@ -442,6 +495,7 @@ def _read(path):
 # These are code of TensorFlow, which differs between environments.
 _OF_TENSORFLOW = (
     'the graph loader',
+    'the loader of networks by path',
     'the photo decoder',
     'the reader of SavedModels',
     'the importer of frozen graphs',

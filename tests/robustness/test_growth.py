@@ -27,6 +27,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset.photos import Photo
 from scripts.evaluation import curves, selection, thumbnails
 from scripts.features import cache as cache_lib
+from scripts.features import kept_photos
 from scripts.features import store as store_lib
 from scripts.features.place import Place
 from scripts.graphs import description as description_lib
@@ -34,6 +35,7 @@ from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
 from scripts.images import bad_images, exif, formats, graph_input, pixels, rotation
+from scripts.images.settings import PixelSpec
 from scripts.networks import archive
 from scripts.training import checkpoint
 from tests.features.backbones import Backbone
@@ -501,6 +503,27 @@ def test_files_that_are_no_store(unit, place_and_photo):
             file.write(repeated(unit)(size))
 
     check_growth(lambda _: read_cache(place, photo), make)
+
+
+_DECODED = PixelSpec(4, 4, 0, 1)
+
+
+@pytest.mark.parametrize('same_photo', [True, False])
+def test_indices_of_kept_pixels(same_photo, place_and_photo):
+    place, photo = place_and_photo
+    cache = kept_photos.KeptPhotos(place.folder, [photo], _DECODED)._cache
+
+    def make(size):
+        store = cache._store
+        entries = np.zeros(size // store.row_type.itemsize, store_lib.ENTRY)
+        if not same_photo:
+            entries['photo'][:, 0] = np.arange(len(entries))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(store.path)
+        store.append(entries, np.full((len(entries), 5), 2**60))
+
+    with mock.patch.object(store_lib.Store, 'compact', lambda store: None):
+        check_growth(lambda _: kept_photos.KeptPhotos(place.folder, [photo], _DECODED).load(), make)
 
 
 def _tar(members):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.graphs import build
+from scripts.graphs import build, search
 from scripts.images.settings import PixelSpec
 from scripts.networks import registry
 from scripts.networks.backbone import Backbone
@@ -48,6 +48,8 @@ def backbone(form, boundary='bottleneck', shape=(LENGTH,)):
         net = tf.matmul(net, constant('dense/weights', 6, LENGTH))
         tf.nn.bias_add(net, constant('dense/biases', LENGTH), name='bottleneck')
     graph_def = graph.as_graph_def()
+    reading = search.nodes_by_name(graph_def)['depthwise/weights/read']
+    reading.attr['_class'].list.s.append(b'loc:@depthwise/weights')  # As real graphs have it.
     if form.startswith('global'):
         _as_global(graph_def, form == 'global')
     return of(graph_def, boundary, shape)

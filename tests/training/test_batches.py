@@ -5,9 +5,10 @@ import pytest
 
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
-from scripts.features import kept_photos
+from scripts.features import extract, kept_photos
 from scripts.features.features import Features
-from scripts.images.settings import Distortions
+from scripts.features.place import Place
+from scripts.images.settings import Copying, Distortions
 from scripts.training import batches as batches_lib
 from scripts.training.batches import Examples, KeptBatches, Sampler
 from scripts.training.settings import ALL
@@ -103,3 +104,36 @@ def test_distortions_of_all_photos_go_on_behind_what_was_skipped(pretrained, set
     assert len(every[0].labels) == len(photos.labels)
     assert not (every[0].features == every[1].features).all()
     assert_same(batches_of(make, 1, count=1), every[1:])
+
+
+@pytest.fixture
+def copies(pretrained, photo_dir, tmp_path):
+    """Examples of three distorted copies of each photo."""
+    photos = photos_lib.load(photo_dir, Split()).photos
+    labels = np.array([photo.label_index for photo in photos], np.int64)
+    features = extract.compute_copies(
+        pretrained,
+        Place(str(tmp_path / 'cache'), 'net'),
+        photos,
+        Copying(Distortions(flip_left_right=True, random_brightness=10), 3),
+    )
+    return Examples(features, labels, photos, np.arange(len(photos)))
+
+
+def test_copied_batches_draw_photos_as_others_do_and_go_on_behind_what_was_skipped(
+    settings, copies
+):
+    def make(**replaced):
+        return lambda: batches_lib.CopiedBatches(copies, settings._replace(**replaced))
+
+    every = batches_of(make(), 0)
+    assert_same(batches_of(make(), 0), every)
+    assert_same(batches_of(make(), 2, count=2), every[2:])
+    rows = Sampler(copies.labels, settings.random_state(0)).draw(20)
+    assert every[0].labels.tolist() == copies.labels[rows].tolist()
+    drawn = settings.random_state(3).randint(3, size=20)
+    assert set(drawn) == {0, 1, 2}
+    assert (every[0].features == copies.features.take(rows, drawn)).all()
+    whole = batches_of(make(train_batch_size=ALL), 0, count=2)
+    assert whole[0].labels.tolist() == copies.labels.tolist()
+    assert not (whole[0].features == whole[1].features).all()

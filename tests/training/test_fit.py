@@ -320,3 +320,154 @@ def test_a_checkpoint_of_another_model_is_one_line(pretrained, settings, tmp_pat
         checkpoint.save(path, saved._replace(variables=variables), {})
         with pytest.raises(UserError, match='checkpoint is corrupt: delete it'):
             Fitted(pretrained, settings)
+
+
+def test_steps_go_on_counting_where_the_stage_before_ended(pretrained, settings):
+    later = settings._replace(first_step=500, summaries_dir=settings.summaries_dir + '_later')
+    first, second = Fitted(pretrained, settings), Fitted(pretrained, later)
+    assert [each.step for each in second.history.evaluations] == [500, 510, 520, 524]
+    assert second.history.steps_done == 525 and not second.history.stopped_early
+    assert second.graph_def == first.graph_def
+    train = os.path.join(later.summaries_dir, 'train')
+    assert steps_and_tags(train)[0] == list(range(500, 525))
+    assert [each.session_log.status for each in events(train) if each.step == 500][0] == (
+        tf.SessionLog.START
+    )
+
+
+def of_accuracies(monkeypatch, measured):
+    """Makes what is measured on validation photos these pairs: accuracy, cross entropy."""
+    evaluate, left = evaluating.evaluate, iter(measured)
+
+    def measure(model, examples, rows, summarize=False):
+        result = evaluate(model, examples, rows, summarize)
+        if examples is not VALIDATION:
+            return result
+        accuracy, cross_entropy = next(left)
+        return result._replace(accuracy=accuracy, cross_entropy=cross_entropy)
+
+    monkeypatch.setattr(evaluating, 'evaluate', measure)
+
+
+KEEPING = {'keep_best': True, 'eval_step_interval': 5, 'how_many_training_steps': 12}
+
+
+@pytest.mark.parametrize(
+    'measured, best',
+    [
+        ([(0.5, 1), (0.4, 0.1), (0.5, 1), (0.5, 2)], -1),
+        ([(0.5, 1), (0.6, 9), (0.5, 0.1), (0.6, 9)], 4),
+        ([(0.5, 1), (0.6, 2), (0.6, 1.5), (0.6, 1.5)], 9),
+        ([(0.5, 1), (0.6, 2), (0.6, 3), (0.7, 3)], 11),
+    ],
+)
+@pytest.mark.parametrize('first_step', [0, 100])
+def test_the_best_evaluation_is_kept_the_one_before_the_first_step_too(
+    pretrained, settings, monkeypatch, measured, best, first_step
+):
+    settings = settings._replace(first_step=first_step, **KEEPING)
+    of_accuracies(monkeypatch, measured)
+    fitted = Fitted(pretrained, settings)
+    history = fitted.history
+    steps = [each.step - first_step for each in history.evaluations]
+    assert steps == [-1, 4, 9, 11]
+    assert history.best_step == first_step + best and not history.stopped_early
+    assert [each.training is None for each in history.evaluations] == [True, False, False, False]
+    assert {each.validation.photos for each in history.evaluations} == {len(VALIDATION.labels)}
+    monkeypatch.undo()
+    if best >= 0:
+        shorter = settings._replace(how_many_training_steps=best + 1, keep_best=False)
+        expected = Fitted(pretrained, shorter).values[WEIGHTS]
+    else:
+        with Model(pretrained, 3, settings) as model:
+            expected = model.values()[WEIGHTS]
+    assert (fitted.values[WEIGHTS] == expected).all()
+
+
+def test_early_stopping_counts_from_before_the_first_step(pretrained, settings, monkeypatch):
+    settings = settings._replace(early_stopping_steps=10, **KEEPING)
+    of_accuracies(monkeypatch, [(0.5, 1)] * 4)
+    history = Fitted(pretrained, settings).history
+    assert history.stopped_early and history.steps_done == 10 and history.best_step == -1
+
+
+def test_without_keep_best_cross_entropy_decides_nothing(pretrained, settings, monkeypatch):
+    settings = settings._replace(early_stopping_steps=100, eval_step_interval=5)
+    of_accuracies(monkeypatch, [(0.5, 2), (0.5, 1), (0.5, 0.5), (0.5, 0.1), (0.5, 0.1), (0.5, 0.1)])
+    assert Fitted(pretrained, settings).history.best_step == 0
+
+
+def test_divergence_names_the_flag_of_the_stage(pretrained, settings):
+    settings = settings._replace(
+        learning_rate=3e38, learning_rate_flag='fine_tune_learning_rate', first_step=500
+    )
+    with pytest.raises(UserError, match='diverged at step 50.*lower --fine_tune_learning_rate'):
+        Fitted(pretrained, settings, NOTHING)
+
+
+SECOND = {
+    'first_step': 30,
+    'keep_best': True,
+    'eval_step_interval': 4,
+    'optimizer': 'nesterov',
+    'learning_rate': 0.01,
+    'learning_rate_decay': 'cosine',
+    'warmup_steps': 6,
+    'weight_decay': 0.001,
+    'clip_norm': 1.0,
+    'hidden_units': (8,),
+    'dropout': 0.2,
+}
+
+
+@pytest.mark.parametrize('stop', [31, 38, 54])
+def test_a_later_stage_resumes_to_the_byte(pretrained, settings, tmp_path, monkeypatch, stop):
+    settings = settings._replace(**SECOND)
+    uninterrupted = Fitted(pretrained, settings)
+    monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
+    settings = saving_to(tmp_path / 'checkpoint', settings)
+    train = Model.train
+
+    def stopping(self, step, batch, summarize):
+        if step == stop:
+            raise KeyboardInterrupt
+        return train(self, step, batch, summarize)
+
+    monkeypatch.setattr(Model, 'train', stopping)
+    with pytest.raises(KeyboardInterrupt):
+        Fitted(pretrained, settings)
+    monkeypatch.setattr(Model, 'train', train)
+    assert checkpoint.load(settings.checkpoint_path, {}).steps_done == stop
+    resumed = Fitted(pretrained, settings)
+    assert resumed.graph_def == uninterrupted.graph_def
+    assert resumed.history.best_step == uninterrupted.history.best_step
+
+
+def test_the_checkpoint_of_the_stage_before_is_no_place_to_resume_from(
+    pretrained, settings, tmp_path
+):
+    kept = saving_to(tmp_path / 'checkpoint', settings)
+    Fitted(pretrained, kept)
+    assert checkpoint.load(kept.checkpoint_path, {}).steps_done == 25
+    later = kept._replace(**dict(SECOND, first_step=25))
+    again = later._replace(checkpoint_path='')
+    assert Fitted(pretrained, later).graph_def == Fitted(pretrained, again).graph_def
+    assert checkpoint.load(kept.checkpoint_path, {}).steps_done == 50
+
+
+def test_what_takes_long_to_save_is_saved_less_often(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(checkpoint.time, 'monotonic', lambda: now[0])
+
+    def save(path, saved, identity):
+        now[0] += 0.5
+
+    monkeypatch.setattr(checkpoint, 'save', save)
+    manager = checkpoint.CheckpointManager(str(tmp_path / 'checkpoint'), {})
+    now[0] += checkpoint.SECONDS_BETWEEN
+    assert manager.due()
+    manager.save(None)
+    now[0] += 9 * checkpoint.SECONDS_BETWEEN
+    assert not manager.due()
+    now[0] += checkpoint.SECONDS_BETWEEN
+    assert manager.due()

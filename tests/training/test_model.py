@@ -196,3 +196,114 @@ def test_a_resumed_tail_ends_as_one_that_was_not_stopped(
                 graphs.append(model.frozen_graph())
         os.remove(settings.checkpoint_path)
     assert graphs[1] == graphs[2] != graphs[0]
+
+
+HIDDEN = ['final_training_ops/hidden_%d/weights/hidden_weights' % number for number in (1, 2)]
+
+
+def test_hidden_layers_stand_before_the_last_one_which_keeps_its_names(pretrained, settings):
+    with Model(pretrained, 3, settings) as model:
+        plain = search.nodes_by_name(model.frozen_graph())
+    settings = settings._replace(hidden_units=(64, 16))
+    with Model(pretrained, 3, settings) as model:
+        nodes, values = search.nodes_by_name(model.frozen_graph()), model.values()
+    assert set(plain) < set(nodes)
+    assert {name: nodes[name].op for name in set(nodes) - set(plain)} == {
+        'final_training_ops/hidden_%d/%s' % (number, name): op
+        for number in (1, 2)
+        for name, op in (
+            ('weights/hidden_weights', 'Const'),
+            ('weights/hidden_weights/read', 'Identity'),
+            ('biases/hidden_biases', 'Const'),
+            ('biases/hidden_biases/read', 'Identity'),
+            ('MatMul', 'MatMul'),
+            ('add', 'Add'),
+            ('Relu', 'Relu'),
+        )
+    }
+    shapes = [values[name].shape for name in HIDDEN + [WEIGHTS]]
+    assert shapes == [(1001, 64), (64, 16), (16, 3)]
+    for name in HIDDEN:
+        assert values[name].std() == pytest.approx((2 / len(values[name])) ** 0.5, rel=0.2)
+    assert values[HIDDEN[0]][:64, :16].tolist() != values[HIDDEN[1]].tolist()
+
+
+@pytest.mark.parametrize('changes', [{}, {'dropout': 0.3}])
+def test_hidden_layers_learn(pretrained, settings, changes):
+    settings = settings._replace(hidden_units=(32, 16), learning_rate=0.05, **changes)
+    with Model(pretrained, 3, settings) as model, KeptBatches(TRAINING, settings) as batches:
+        before = model.values()
+        fit_lib.fit(model, batches, NOTHING, settings)
+        after = model.values()
+        result = evaluating.evaluate(model, TRAINING, np.arange(len(TRAINING.labels)))
+    assert all((before[name] != after[name]).any() for name in HIDDEN + [WEIGHTS])
+    assert result.accuracy > 0.8
+
+
+def test_weight_decay_shrinks_weights_and_nothing_else(network, settings, photo_dir, tmp_path):
+    """The difference to a step without it is the decay of each weight."""
+    cut = backbone_lib.cut(network, BOUNDARY)
+    examples = examples_of(cut, photo_dir, tmp_path / 'features')
+    values = []
+    for decay in (0, 0.5):
+        changed = settings._replace(
+            weight_decay=decay, hidden_units=(8,), learning_rate=0.01, train_batch_size=5
+        )
+        with Model(cut, 3, changed) as model, KeptBatches(examples, changed) as batches:
+            before = model.values()
+            model.train(0, batches.next(), summarize=False)
+            values.append(model.values())
+    for name, value in before.items():
+        shrunk = 0.01 * 0.5 * value * (not name.endswith('biases'))
+        np.testing.assert_allclose(values[0][name] - values[1][name], shrunk, atol=1e-6)
+        assert name.endswith('biases') or np.abs(shrunk).max() > 5e-6
+
+
+def test_the_histograms_of_large_layers_are_those_of_evaluations(
+    network, settings, photo_dir, tmp_path
+):
+    cut = backbone_lib.cut(network, BOUNDARY)
+    examples = examples_of(cut, photo_dir, tmp_path / 'features')
+    settings = settings._replace(
+        hidden_units=(8,), learning_rate_decay='cosine', learning_rate=0.001
+    )
+    tags = []
+    for each in (network, cut):
+        examples = examples_of(each, photo_dir, tmp_path / 'features')
+        with Model(each, 3, settings) as model, KeptBatches(examples, settings) as batches:
+            batch = batches.next()
+            both = model.train(24, batch, summarize=True), model.evaluate(batch, True).summaries
+        parsed = [tf.Summary.FromString(each) for each in both]
+        tags.append([{value.tag for value in each.value} for each in parsed])
+        rates = [each.simple_value for each in parsed[0].value if each.tag == 'learning_rate']
+        assert rates == [0]
+    for of_steps, of_evaluations in tags:
+        assert of_steps - of_evaluations == {'learning_rate'}
+    hidden = {'final_training_ops/hidden_1/%s/histogram' % name for name in ('weights', 'biases')}
+    assert tags[0][1] - tags[0][0] == hidden
+    assert tags[1][1] - tags[1][0] == hidden | {'tail/' + name for name in TAIL}
+
+
+def test_a_model_takes_over_the_head_of_another_one(network, settings):
+    settings = settings._replace(hidden_units=(8,), optimizer='adam')
+    with Model(network, 3, settings) as model:
+        head = {name: value + 1 for name, value in model.head_values().items()}
+    assert sorted(head) == sorted(
+        [WEIGHTS, BIASES, HIDDEN[0], HIDDEN[0].replace('weights', 'biases')]
+    )
+    with Model(backbone_lib.cut(network, BOUNDARY), 3, settings) as model:
+        model.set_values(head)
+        values = model.values()
+    for name, value in head.items():
+        assert (values[name] == value).all()
+
+
+def test_a_tail_is_evaluated_in_parts_no_larger_than_it_is_trained_in(
+    network, settings, photo_dir, tmp_path
+):
+    cut = backbone_lib.cut(network, BOUNDARY)
+    for size, most in ((20, 20), (-1, None)):
+        with Model(cut, 3, settings._replace(train_batch_size=size)) as model:
+            assert model.most_at_once == most
+    with Model(network, 3, settings) as model:
+        assert model.most_at_once is None

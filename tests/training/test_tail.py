@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from google.protobuf import text_format
 
 from scripts.common.errors import UserError
 from scripts.graphs import build, search
@@ -15,6 +16,19 @@ from scripts.training.batches import Batch
 from scripts.training.model import Model
 from tests.training import small_networks
 from tests.training.small_networks import FORMS
+
+_DOUBLED = """
+signature {
+  name: "double"
+  input_arg { name: "x" type: DT_FLOAT }
+  output_arg { name: "y" type: DT_FLOAT }
+}
+node_def {
+  name: "sum" op: "Add" input: "x" input: "x"
+  attr { key: "T" value { type: DT_FLOAT } }
+}
+ret { key: "y" value: "sum:z:0" }
+"""
 
 HEAD = 'final_training_ops/weights/final_weights'
 LAYERS = {'depthwise/weights', 'conv/weights', 'dense/weights', 'dense/biases'}
@@ -96,6 +110,15 @@ def test_gradients_are_those_of_finite_differences(form, settings):
                 assert abs(measured - expected) < 0.01 * size, name
 
 
+def scores_of(frozen):
+    """Returns what a frozen graph gives for the pixels of `batch_of`."""
+    with tf.Graph().as_default() as graph:
+        fed = tf.placeholder(tf.float32, [None, small_networks.SIZE, small_networks.SIZE, 3])
+        (tensor,) = import_graph(frozen, ['final_result:0'], {'input:0': fed})
+        with open_session(graph) as session:
+            return session.run(tensor, {fed: pixels(6)})
+
+
 @pytest.mark.parametrize('boundary', ['boundary', 'input'])
 @pytest.mark.parametrize('form', FORMS)
 def test_the_graph_gives_from_photos_what_the_model_gives_from_features(form, boundary, settings):
@@ -106,12 +129,7 @@ def test_the_graph_gives_from_photos_what_the_model_gives_from_features(form, bo
         for step in range(3):
             model.train(step, batch, False)
         scores, frozen = model.evaluate(batch).scores, model.frozen_graph()
-    with tf.Graph().as_default() as graph:
-        fed = tf.placeholder(tf.float32, [None, small_networks.SIZE, small_networks.SIZE, 3])
-        (tensor,) = import_graph(frozen, ['final_result:0'], {'input:0': fed})
-        with open_session(graph) as session:
-            from_photos = session.run(tensor, {fed: pixels(6)})
-    np.testing.assert_allclose(from_photos, scores, atol=1e-5)
+    np.testing.assert_allclose(scores_of(frozen), scores, atol=1e-5)
 
     # Its nodes are the network's, and only what is trained has other values.
     nodes, changed = search.nodes_by_name(frozen), set()
@@ -286,14 +304,43 @@ def test_an_operation_without_a_gradient_is_named():
         tail.check_gradients(changed('fused', change))
 
 
-def test_a_gradient_that_stops_is_told():
+def test_a_gradient_that_cannot_be_computed_is_told():
     def change(graph_def, nodes):
+        nodes['Conv2D_1'].attr['strides'].list.i[:] = [1, 1, 1, 1]
+        nodes['Conv2D_1'].attr['dilations'].list.i[:] = [1, 2, 2, 1]
+
+    cut = changed('fused', change)
+    if tf.VERSION.startswith('2'):
+        tail.check_gradients(cut)
+        return
+    with pytest.raises(UserError, match='cannot compute .*Conv2D_1.*: .* dilation rates') as error:
+        tail.check_gradients(cut)
+    assert '\n' not in str(error.value)
+
+
+def test_what_stops_a_gradient_is_named():
+    def stop(graph_def, nodes):
         nodes['Softplus'].input[0] = 'stopped'
         add(graph_def, 'StopGradient', 'stopped', ['norm_1/FusedBatchNorm'])
 
-    expected = 'small cannot be trained behind .*: no gradient reaches the constant depthwise/weigh'
+    def round_too(graph_def, nodes):
+        stop(graph_def, nodes)
+        nodes['Softplus_1'].input[0] = 'floats'
+        integers = {'SrcT': tf.float32, 'DstT': tf.int32}
+        graph_def.node.extend(
+            [build.node('Cast', 'rounded', ['norm_2/FusedBatchNorm'], **integers)]
+        )
+        floats = {'SrcT': tf.int32, 'DstT': tf.float32}
+        graph_def.node.extend([build.node('Cast', 'floats', ['rounded'], **floats)])
+
+    expected = (
+        'small cannot be trained behind boundary: the operation Cast of the node rounded lets'
+    )
     with pytest.raises(UserError, match=expected):
-        tail.check_gradients(changed('fused', change))
+        tail.check_gradients(changed('fused', round_too))
+
+    with pytest.raises(UserError, match='the operation StopGradient of the node stopped lets no'):
+        tail.check_gradients(changed('fused', stop))
 
 
 def test_a_tail_without_weights_is_told():
@@ -324,3 +371,39 @@ def test_a_gradient_function_of_another_program_is_not_asked_for(settings):
         model.train(0, batch_of(cut), False)
         frozen = search.nodes_by_name(model.frozen_graph())
     assert frozen['swish'] == search.nodes_by_name(cut.graph_def)['swish']
+
+
+def test_what_waits_for_a_node_before_the_boundary_waits_in_the_frozen_graph_only(settings):
+    def change(graph_def, nodes):
+        nodes['norm_1/FusedBatchNorm'].input.append('^checked')
+        nodes['norm_2/FusedBatchNorm'].input.append('^boundary')
+        check = build.node('CheckNumerics', 'checked', ['norm_0/FusedBatchNorm'], T=tf.float32)
+        check.attr['message'].s = b'not finite'
+        graph_def.node.extend([check])
+
+    cut = changed('fused', change)
+    tail.check_gradients(cut)
+    with Model(cut, 3, settings) as model:
+        model.train(0, batch_of(cut), False)
+        scores, frozen = model.evaluate(batch_of(cut)).scores, model.frozen_graph()
+    nodes, own = search.nodes_by_name(frozen), search.nodes_by_name(cut.graph_def)
+    for name in ('norm_1/FusedBatchNorm', 'norm_2/FusedBatchNorm', 'checked'):
+        assert nodes[name] == own[name]
+    np.testing.assert_allclose(scores_of(frozen), scores, atol=1e-5)
+
+
+def test_the_functions_of_a_network_stay(settings):
+    def change(graph_def, nodes):
+        text_format.Parse(_DOUBLED, graph_def.library.function.add())
+        nodes['boundary'].input[0] = 'doubled'
+        call = build.node('PartitionedCall', 'doubled', ['norm_0/FusedBatchNorm'])
+        for key in ('Tin', 'Tout'):
+            call.attr[key].list.type.append(tf.float32.as_datatype_enum)
+        call.attr['f'].func.name = 'double'
+        graph_def.node.extend([call])
+
+    cut = changed('fused', change)
+    with Model(cut, 3, settings) as model:
+        scores = model.evaluate(batch_of(cut)).scores
+        np.testing.assert_allclose(scores_of(model.frozen_graph()), scores, atol=1e-5)
+        assert len(model.graph_def().library.function) == 1
