@@ -77,7 +77,7 @@ def constant_condition(name, by_name):
         if node is None:
             return None
         if node.op == 'Const':
-            value = constant_value(node)
+            value = build.value_or_none(node)
             if value is None or value.size != 1:
                 return None
             return bool(value.reshape(-1)[0]) != negated
@@ -89,14 +89,6 @@ def constant_condition(name, by_name):
             return None
         name = node.input[0]
     return None
-
-
-def constant_value(node):
-    """Returns the array that a Const NodeDef holds, or None where it is corrupt."""
-    try:
-        return build.value_of(node)
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _body(node, name, functions):

@@ -276,7 +276,7 @@ def _restored(nodes, name):
     for each in node.input[1:3]:
         constant = nodes.get(search.node_name(each))
         is_constant = constant is not None and constant.op == 'Const'
-        strings = inlining.constant_value(constant) if is_constant else None
+        strings = build.value_or_none(constant) if is_constant else None
         if strings is None or index >= strings.size or strings.dtype != object:
             return None
         values.append(strings.reshape(-1)[index].decode('utf-8', 'replace'))
