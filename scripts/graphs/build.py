@@ -60,6 +60,14 @@ def value_of(const_node):
     return tf.make_ndarray(const_node.attr['value'].tensor)
 
 
+def value_or_none(const_node):
+    """Returns the numpy array that a Const NodeDef holds, or None where it is corrupt."""
+    try:
+        return value_of(const_node)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def attribute(node, key):
     """Returns an attribute of a NodeDef, an empty AttrValue where it has none.
 

@@ -22,15 +22,7 @@ def parse(data, origin, allow_tensorrt_engines=False):
       UserError: they hold no GraphDef, or one without nodes, or one that `validation` refuses.
     """
     graph_def = tf.GraphDef()
-    try:
-        with warnings.catch_warnings(record=True) as unparsed:
-            # Where it stops in the middle of the bytes, protobuf only warns.
-            warnings.simplefilter('always')
-            graph_def.ParseFromString(data)
-        is_complete = not unparsed
-    except DecodeError:
-        is_complete = False
-    if not is_complete:
+    if not parse_message(graph_def, data):
         raise UserError(
             '%s is not a frozen graph: its %d bytes do not parse as a GraphDef; '
             'expected a .pb file as retrain writes it' % (origin, len(data))
@@ -42,6 +34,18 @@ def parse(data, origin, allow_tensorrt_engines=False):
         validation.check_engines(graph_def, origin)
     validation.drop_unknown_defaults(graph_def, origin)
     return graph_def
+
+
+def parse_message(message, data):
+    """Fills an empty protobuf message from bytes; returns whether they are one, to their end."""
+    try:
+        with warnings.catch_warnings(record=True) as unparsed:
+            # Where it stops in the middle of the bytes, protobuf only warns.
+            warnings.simplefilter('always')
+            message.ParseFromString(data)
+    except DecodeError:
+        return False
+    return not unparsed
 
 
 def read(path):

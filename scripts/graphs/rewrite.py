@@ -46,7 +46,9 @@ def allow_any_batch(graph_def, input_name):
     shapes = {
         search.node_name(node.input[1])
         for node in result.node
-        if node.op in ('Reshape', 'QuantizedReshape') and search.node_name(node.input[0]) in fed
+        if node.op in ('Reshape', 'QuantizedReshape')
+        and len(node.input) > 1
+        and search.node_name(node.input[0]) in fed
     }
     for name in shapes:
         if nodes[name].op == 'Const':
@@ -55,8 +57,14 @@ def allow_any_batch(graph_def, input_name):
 
 
 def _free_first_dimension(node):
-    shape = tf.make_ndarray(node.attr['value'].tensor)
-    if shape.ndim == 1 and shape.size > 1 and shape[0] == 1 and -1 not in shape:
+    shape = build.value_or_none(node)
+    if (
+        shape is not None
+        and shape.ndim == 1
+        and shape.size > 1
+        and shape[0] == 1
+        and -1 not in shape
+    ):
         freed = shape.copy()
         freed[0] = -1
         node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(freed))

@@ -108,7 +108,7 @@ def _without_constant_switches(graph_def):
     by_name = search.nodes_by_name(graph_def)
     targets, dead = {}, set()
     for node in graph_def.node:
-        if node.op not in ('Switch', 'RefSwitch'):
+        if node.op not in ('Switch', 'RefSwitch') or len(node.input) < 2:
             continue
         condition = inlining.constant_condition(node.input[1], by_name)
         if condition is not None:

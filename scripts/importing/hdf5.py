@@ -125,13 +125,19 @@ def layers(file):
 
 def is_older_layout(file):
     """Returns whether an open file has the layout of Keras before version 3, by layer names."""
-    return 'layer_names' in file.attrs or 'model_weights' in file
+    try:
+        return 'layer_names' in file.attrs or 'model_weights' in file
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise UserError(_CORRUPT % _first_line(error))
 
 
 def element_count(file):
     """Returns how many numbers all arrays of an open file hold."""
     counts = []
-    file.visititems(lambda _, each: counts.append(int(getattr(each, 'size', 0) or 0)))
+    try:
+        file.visititems(lambda _, each: counts.append(int(getattr(each, 'size', 0) or 0)))
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, OverflowError) as error:
+        raise UserError(_CORRUPT % _first_line(error))
     return sum(counts)
 
 

@@ -62,7 +62,7 @@ def _function_of(node, functions, by_name):
         return node.op
     if node.op in _CALLS:
         return called_function(node)
-    if node.op in _CONDITIONS:
+    if node.op in _CONDITIONS and node.input:
         condition = constant_condition(node.input[0], by_name)
         if condition is not None:
             return node.attr['then_branch' if condition else 'else_branch'].func.name
@@ -77,7 +77,7 @@ def constant_condition(name, by_name):
         if node is None:
             return None
         if node.op == 'Const':
-            value = constant_value(node)
+            value = build.value_or_none(node)
             if value is None or value.size != 1:
                 return None
             return bool(value.reshape(-1)[0]) != negated
@@ -85,16 +85,10 @@ def constant_condition(name, by_name):
             negated = not negated
         elif node.op not in ('Identity', 'PlaceholderWithDefault'):
             return None
+        if not node.input:  # It is corrupt.
+            return None
         name = node.input[0]
     return None
-
-
-def constant_value(node):
-    """Returns the array that a Const NodeDef holds, or None where it is corrupt."""
-    try:
-        return build.value_of(node)
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _body(node, name, functions):

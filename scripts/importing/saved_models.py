@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from scripts.common import files
 from scripts.common.errors import UserError
-from scripts.graphs import build, search, validation, versions
+from scripts.graphs import build, graph_files, search, validation, versions
 from scripts.importing import inlining
 from scripts.importing import source as source_lib
 
@@ -66,9 +66,7 @@ def read(folder, nodes):
 def _meta_graph(data, path):
     """Returns the MetaGraphDef to import: the one to serve, else one that is not for training."""
     message = versions.SavedModel()
-    try:
-        message.ParseFromString(data)
-    except DecodeError:
+    if not graph_files.parse_message(message, data):
         raise UserError('%s is corrupt: it does not parse as a SavedModel' % path)
     found = [each for each in message.meta_graphs if each.graph_def.node]
     if not found:
@@ -179,7 +177,7 @@ def _read_variables(meta_graph, nodes, checkpoint):
         if place.key not in shapes:
             raise UserError('%s holds no value of the variable %s' % (checkpoint, node.name))
         dtype = tf.as_dtype(dtypes[place.key])
-        if dtype != tf.as_dtype(node.attr['dtype'].type) or not _is_number(dtype):
+        if dtype.as_datatype_enum != node.attr['dtype'].type or not _is_number(dtype):
             raise UserError('%s holds %s for the variable %s' % (checkpoint, dtype.name, node.name))
         size += functools.reduce(operator.mul, map(int, shapes[place.key]), dtype.size)
         if size > _MOST_BYTES:
@@ -278,7 +276,7 @@ def _restored(nodes, name):
     for each in node.input[1:3]:
         constant = nodes.get(search.node_name(each))
         is_constant = constant is not None and constant.op == 'Const'
-        strings = inlining.constant_value(constant) if is_constant else None
+        strings = build.value_or_none(constant) if is_constant else None
         if strings is None or index >= strings.size or strings.dtype != object:
             return None
         values.append(strings.reshape(-1)[index].decode('utf-8', 'replace'))

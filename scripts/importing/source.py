@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
 from scripts.graphs import build, search, session, validation, versions
-from scripts.graphs.importing import import_graph
+from scripts.graphs.importing import as_graph, import_graph
 
 # Ops that make a variable. The first two give a reference, the third a handle.
 REFERENCES, HANDLE = ('Variable', 'VariableV2'), 'VarHandleOp'
@@ -56,6 +56,7 @@ def make(graph_def, input_name, output, read_variables, origin):
     _check_allowed(graph_def, origin)
     validation.drop_unknown_defaults(graph_def, origin)
     graph_def = _without_devices(graph_def)
+    as_graph(graph_def)  # From here on each node has the inputs that its op takes.
     found = [node for node in graph_def.node if node.op in REFERENCES + (HANDLE,)]
     variables = read_variables(found) if found else {}
     return Source(graph_def, input_name, output, variables)

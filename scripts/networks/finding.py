@@ -68,7 +68,10 @@ def _is_global_pooling(operation):
     if operation.type in _POOLINGS:
         sides = after.as_list() if after.ndims == 4 else []
         return [1, 1] in (sides[1:3], sides[2:4])
-    axes = tf.get_static_value(operation.inputs[1])
+    try:
+        axes = tf.get_static_value(operation.inputs[1])
+    except (KeyError, TypeError, ValueError):  # A corrupt constant, which TensorFlow loads.
+        return False
     return axes is not None and sorted(axes.reshape(-1) % 4) in _HEIGHT_AND_WIDTH
 
 

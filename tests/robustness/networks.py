@@ -43,7 +43,9 @@ def _corrupted_config(random):
         )
     for _ in range(random.randint(1, 4)):
         place = config['config']['layers'][random.randint(3)]
-        mutations.odd_value(random, place if random.randint(2) else place.get('config', place))
+        values = place.get('config')
+        inner = isinstance(values, dict) and random.randint(2)
+        mutations.odd_value(random, values if inner else place)
     return json.dumps(config)
 
 

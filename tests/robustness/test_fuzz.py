@@ -320,6 +320,8 @@ def _networks(folder):
 
 def _in_child(read, random):
     """Reads as a command does, in a child process: there TensorFlow may crash, and it is told."""
+    # What a child draws, this process does not: each child gets numbers of its own.
+    random = np.random.RandomState(random.randint(2**31))
     child = os.fork()
     if child:
         return _ENDINGS[process_lib.watch(child, 'fuzz')]
@@ -449,8 +451,8 @@ def _photos(folder):
     return read_unit
 
 
-def _importing(make, may_crash=True):
-    """Makes a reader of a reader of networks, in a child process where TensorFlow may crash."""
+def _importing(make):
+    """Makes a reader of a reader of networks, in a child process: libraries may crash there."""
 
     def start(folder):
         read_one = make(folder)
@@ -459,7 +461,7 @@ def _importing(make, may_crash=True):
             read_one(random)
             return READ
 
-        return _each(functools.partial(_in_child, read) if may_crash else read)
+        return _each(functools.partial(_in_child, read))
 
     return start
 
@@ -474,7 +476,7 @@ READERS = {
     'the checkpoint reader': _checkpoints,
     'the reader of event files': _event_files,
     'the photo decoder': _photos,
-    'the reader of Keras files': _importing(networks.keras_files, may_crash=False),
+    'the reader of Keras files': _importing(networks.keras_files),
     'the reader of SavedModels': _importing(networks.saved_models),
     'the importer of frozen graphs': _importing(networks.frozen_graphs),
 }
