@@ -1,7 +1,5 @@
 """The stages of a retraining, and the line that says what is fine-tuned."""
 
-import logging
-
 import pytest
 
 from scripts.common.errors import UserError
@@ -56,16 +54,15 @@ def test_one_stage_where_nothing_is_fine_tuned(retraining, network, dataset):
     assert stage.backbone is network and stage.settings.distortions.wanted()
 
 
-def lines_of(retraining, network, dataset, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger('scripts'), 'propagate', True)
-    caplog.clear()
-    with caplog.at_level(logging.INFO):
-        stages.of(retraining, network, dataset)
-    return [each.getMessage() for each in caplog.records if each.name == stages.__name__]
+def lines_of(retraining, network, dataset, monkeypatch):
+    lines = []
+    monkeypatch.setattr(stages._LOG, 'info', lambda text, *values: lines.append(text % values))
+    stages.of(retraining, network, dataset)
+    return lines
 
 
-def test_one_line_says_what_is_fine_tuned(retraining, network, dataset, caplog, monkeypatch):
-    (line,) = lines_of(retraining, network, dataset, caplog, monkeypatch)
+def test_one_line_says_what_is_fine_tuned(retraining, network, dataset, monkeypatch):
+    (line,) = lines_of(retraining, network, dataset, monkeypatch)
     parameters = 3 * 3 * 12 * 8 + 4 * 4 * 8 * 1001 + 1001
     assert line.startswith(
         'Fine-tuning 2 of 3 blocks, behind %s: %s parameters; features of 8 x 8 x 12 (3 kB a '
@@ -73,19 +70,19 @@ def test_one_line_says_what_is_fine_tuned(retraining, network, dataset, caplog, 
     )
     assert line.endswith(' MB of memory')
     whole = retraining._replace(fine_tune_blocks=-1)
-    (line,) = lines_of(whole, network, dataset, caplog, monkeypatch)
+    (line,) = lines_of(whole, network, dataset, monkeypatch)
     assert line.startswith('Fine-tuning all of mobilenet_0.25_128: ')
     assert 'pixels of 128 x 128 x 3, made of decoded photos' in line
     classic = retraining._replace(fine_tune_blocks=0, head_training=None)
-    assert lines_of(classic, network, dataset, caplog, monkeypatch) == []
+    assert lines_of(classic, network, dataset, monkeypatch) == []
 
 
-def test_what_takes_more_says_so(retraining, network, dataset, caplog, monkeypatch):
+def test_what_takes_more_says_so(retraining, network, dataset, monkeypatch):
     lines = []
     for size in (1, 1000):
         training = retraining.training._replace(train_batch_size=size)
         retraining = retraining._replace(training=training)
-        lines += lines_of(retraining, network, dataset, caplog, monkeypatch)
+        lines += lines_of(retraining, network, dataset, monkeypatch)
     sizes = [line.rpartition('about ')[2] for line in lines]
     assert sizes[0].endswith('MB of memory') and sizes[0] != sizes[1]
 
