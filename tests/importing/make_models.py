@@ -20,16 +20,24 @@ def application(output, name):
     """Writes the weights of a Keras application, random, that tell images apart."""
     import tensorflow as tf
 
-    model = getattr(tf.keras.applications, name)(weights=None)
-    if None in model.input_shape[1:]:
-        model = getattr(tf.keras.applications, name)(weights=None, input_shape=(224, 224, 3))
-    model.set_weights(random_weights(model))
+    model = _application(tf, name)
     images = probing.images(*[int(size) for size in model.input_shape[1:]])
     if not any(type(each).__name__ == 'Rescaling' for each in model.layers):
         images = images / 127.5 - 1
-    model = with_statistics(tf, model, images)
+    weights = weights_with_statistics(tf, model, images)
+    tf.keras.backend.clear_session()  # In 1.15 each weight that is set makes the graph longer.
+    model = _application(tf, name)
+    model.set_weights(weights)
     sharpen(tf, model, images)
     model.save_weights(output)
+
+
+def _application(tf, name):
+    make = getattr(tf.keras.applications, name)
+    model = make(weights=None)
+    if None in model.input_shape[1:]:
+        model = make(weights=None, input_shape=(224, 224, 3))
+    return model
 
 
 def random_weights(model):
@@ -46,14 +54,15 @@ def random_weights(model):
     return made
 
 
-def with_statistics(tf, model, images):
-    """Returns the model with the mean and variance of some images in its batch norms."""
-    config = model.get_config()
-    momenta = [each['config'] for each in config['layers'] if 'momentum' in each['config']]
-    for each in momenta:
-        each['momentum'] = 0.0
+def weights_with_statistics(tf, model, images):
+    """Returns random weights, with the mean and variance of some images for its batch norms."""
+    config, random = model.get_config(), random_weights(model)
+    for each in config['layers']:
+        if 'momentum' in each['config']:
+            each['config']['momentum'] = 0.0
+    tf.keras.backend.clear_session()
     copy = type(model).from_config(config)
-    copy.set_weights(model.get_weights())
+    copy.set_weights(random)
     if tf.executing_eagerly():
         copy(images, training=True)
     else:
@@ -62,24 +71,23 @@ def with_statistics(tf, model, images):
             copy.inputs + [backend.learning_phase()], copy.outputs, updates=copy.updates
         )
         step([images, True])
-    model.set_weights(copy.get_weights())
-    return model
+    return copy.get_weights()
 
 
 def scale_last(model, factor):
     """Multiplies the weights of the last layer that has any."""
-    layer = [each for each in model.layers if each.get_weights()][-1]
+    layer = [each for each in model.layers if each.weights][-1]
     layer.set_weights([weight * factor for weight in layer.get_weights()])
 
 
 def sharpen(tf, model, images):
     """Scales a model's last layer until it tells images apart."""
     difference = 0
-    for _ in range(12):
+    for _ in range(6):
         difference = probing.largest_difference(outputs(tf, model, images))
         if difference > _LEAST_DIFFERENCE:
             break
-        scale_last(model, 2)
+        scale_last(model, 4)
     assert difference > _LEAST_DIFFERENCE, difference
 
 
