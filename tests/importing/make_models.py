@@ -8,6 +8,7 @@ Keras 3 needs eager execution, which `scripts.graphs` switches off in the proces
 import os
 import sys
 
+import h5py
 import numpy as np
 
 from scripts.importing import hdf5, probing
@@ -29,7 +30,23 @@ def application(output, name):
     model = _application(tf, name)
     model.set_weights(weights)
     sharpen(tf, model, images)
-    model.save_weights(output)
+    save_weights(tf, model, output)
+
+
+def save_weights(tf, model, output):
+    """Writes the weights of a model as Keras does; in 1.15 that takes minutes, a run a layer."""
+    if tf.executing_eagerly():
+        model.save_weights(output)
+        return
+    values = iter(model.get_weights())
+    with h5py.File(output, 'w') as file:
+        file.attrs['layer_names'] = [np.bytes_(layer.name.encode()) for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [np.bytes_(weight.name.encode()) for weight in layer.weights]
+            group.attrs['weight_names'] = np.array(names, 'S')
+            for name in names:
+                group[name.decode()] = next(values)
 
 
 def _application(tf, name):
