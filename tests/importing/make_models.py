@@ -100,11 +100,11 @@ def scale_last(model, factor):
 def sharpen(tf, model, images):
     """Scales a model's last layer until it tells images apart."""
     difference = 0
-    for _ in range(6):
+    for _ in range(12):
         difference = probing.largest_difference(outputs(tf, model, images))
         if difference > _LEAST_DIFFERENCE:
             break
-        scale_last(model, 4)
+        scale_last(model, 2)
     assert difference > _LEAST_DIFFERENCE, difference
 
 
