@@ -134,6 +134,11 @@ def _define_training(define):
         'each run.',
         (0, SEEDS - 1),
     )
+    _define_optimization(define)
+    _define_stopping(define)
+
+
+def _define_optimization(define):
     define.choice(
         'optimizer',
         settings_lib.GRADIENT_DESCENT,
@@ -175,6 +180,9 @@ def _define_training(define):
         'layers, not biases and batch norms.',
         flags.NOT_NEGATIVE,
     )
+
+
+def _define_stopping(define):
     define.integer(
         'early_stopping_steps',
         0,

@@ -93,8 +93,10 @@ def test_a_photo_that_goes_while_training_with_distortions_is_one_line(
     folder = str(tmp_path / 'photos')
     pictures.draw_classes(folder, 10)
     bench = Bench(tmp_path, folder)
+    from scripts.features import kept_photos
     from scripts.training import fit as fit_lib
 
+    monkeypatch.setattr(kept_photos.KeptPhotos, '_has_room', lambda self, missing: False)
     before = fit_lib.fit
 
     def fit(*arguments):

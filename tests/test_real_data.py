@@ -122,7 +122,7 @@ def test_bottlenecks_made_from_nothing_are_the_classic_ones(
 def test_classic_bottlenecks_are_used_and_stay(flags, classic_cache, in_process, monkeypatch):
     from scripts.features import extract
 
-    monkeypatch.setattr(extract, '_compute', None)  # Nothing is computed.
+    monkeypatch.setattr(extract, '_fill', None)  # Nothing is computed.
     before = file_bytes(classic_cache)
     ended = in_process(retrain, *flags(bottleneck_dir=classic_cache))
     assert ended.status == 0, ended.err

@@ -103,8 +103,7 @@ def add(bottleneck_tensor, label_count, settings, decayed=()):
     if isinstance(rate, tf.Tensor):
         tf.summary.scalar('learning_rate', rate, collections=[_AT_STEPS])
     with tf.name_scope('accuracy'):
-        correct = tf.equal(tf.argmax(final_tensor, 1), ground_truth_input)
-        accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+        accuracy = _accuracy(final_tensor, ground_truth_input)
     tf.summary.scalar('accuracy', accuracy)
     summaries = tf.summary.merge_all()
     return Head(
@@ -174,6 +173,11 @@ def _dense(values, weights, biases):
     # Not the operator, nor TensorFlow 2's tf.add: those make an AddV2, which TensorFlow before 1.15
     # and OpenCV do not know.
     return tf.raw_ops.Add(x=tf.matmul(values, weights), y=biases, name='add')
+
+
+def _accuracy(scores, ground_truth):
+    correct = tf.equal(tf.argmax(scores, 1), ground_truth)
+    return tf.reduce_mean(tf.cast(correct, tf.float32))
 
 
 def _mean_cross_entropy(ground_truth, logits):

@@ -179,6 +179,8 @@ class Model:
             elif node.name not in self._tail and not node.name.startswith(gradients.SCOPE):
                 result.node.add().CopyFrom(self._network_nodes.get(node.name, node))
         self._add_missing(result)
+        if self._tail:
+            _sort(result, self._output_name)
         if self._description is not None:
             description_lib.attach(result, self._output_name, self._description._replace(test=test))
         return result
@@ -192,6 +194,17 @@ class Model:
                 frozen.node.add().CopyFrom(node)
         if self._backbone.graph_def.library.function:
             frozen.library.CopyFrom(self._backbone.graph_def.library)
+
+
+def _sort(graph_def, output_name):
+    """Puts the nodes of a GraphDef that an output needs in the order of its computation.
+
+    OpenCV fuses a batch norm only where its nodes come in this order, and reads no other one. That
+    of networks differs; the graphs of a trained head keep it, for old ones to be met to the byte.
+    """
+    ordered = tf.GraphDef(node=build.needed(graph_def.node, [output_name]))
+    del graph_def.node[:]
+    graph_def.node.extend(ordered.node)
 
 
 def check_final_tensor_name(backbone, name):

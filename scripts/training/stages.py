@@ -75,15 +75,25 @@ def _announce(training, backbone, cut, photos):
         )
     else:
         what = 'all of %s' % backbone.network.name
-    photo = 4 * int(np.prod(cut.shape))
     _LOG.info(
-        'Fine-tuning %s: %s parameters; features of %s (%s a photo, %s in all); about %s of memory',
+        'Fine-tuning %s: %s parameters; %s; about %s of memory',
         what,
         f'{tail.parameters:,}',
-        ' x '.join(map(str, cut.shape)),
+        _what_is_kept(backbone, cut, photos),
+        _in_bytes(_memory(training, tail, photos)),
+    )
+
+
+def _what_is_kept(backbone, cut, photos):
+    """Returns a text on what is kept of so many photos, and how large it is."""
+    shape = ' x '.join(map(str, cut.shape))
+    if cut.boundary == backbone.network.input_name:  # Its size is that of the photos.
+        return 'pixels of %s, made of decoded photos' % shape
+    photo = 4 * int(np.prod(cut.shape))
+    return 'features of %s (%s a photo, %s in all)' % (
+        shape,
         _in_bytes(photo),
         _in_bytes(photo * photos),
-        _in_bytes(_memory(training, tail, photos)),
     )
 
 

@@ -11,7 +11,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import Split
 from scripts.features import extract
 from scripts.features.place import Place
-from scripts.graphs import rewrite, search
+from scripts.graphs import build, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.images import runner
 from scripts.networks import backbone as backbone_lib
@@ -128,6 +128,16 @@ def test_a_node_that_is_passed_by_is_no_boundary(network):
     cut = network._replace(graph_def=graph_def, boundary=BOUNDARY, shape=(8, 8, 12))
     with pytest.raises(UserError, match='Block_1/Relu6 is no boundary: there is a path from input'):
         tail.find(cut)
+
+
+def test_the_nodes_of_a_trained_tail_come_in_the_order_that_opencv_reads(network, settings):
+    backwards = tf.GraphDef(versions=network.graph_def.versions, node=network.graph_def.node[::-1])
+    cut = backbone_lib.cut(network._replace(graph_def=backwards), BOUNDARY)
+    with Model(cut, 3, settings) as model:
+        frozen = model.frozen_graph()
+    names = [node.name for node in frozen.node]
+    assert names == [node.name for node in build.needed(frozen.node, ['final_result'])]
+    assert set(names) > {node.name for node in backwards.node if node.name in TAIL}
 
 
 def examples_of(backbone, photo_dir, folder):

@@ -75,7 +75,7 @@ def test_one_line_says_what_is_fine_tuned(retraining, network, dataset, caplog, 
     whole = retraining._replace(fine_tune_blocks=-1)
     (line,) = lines_of(whole, network, dataset, caplog, monkeypatch)
     assert line.startswith('Fine-tuning all of mobilenet_0.25_128: ')
-    assert 'features of 128 x 128 x 3 (' in line
+    assert 'pixels of 128 x 128 x 3, made of decoded photos' in line
     classic = retraining._replace(fine_tune_blocks=0, head_training=None)
     assert lines_of(classic, network, dataset, caplog, monkeypatch) == []
 
