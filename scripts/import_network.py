@@ -102,16 +102,11 @@ def main(values, arguments):
         if kind.startswith('keras'):
             built = keras_source.build(_request(values, pixels, nodes), temporary)
 
-        # TensorFlow takes a second to import: user errors are reported before that.
+        # TensorFlow takes a second to import, and Keras has to go first.
         from scripts.graphs import graph_files
         from scripts.importing import importing
 
-        if built is not None:
-            candidate = importing.of_keras(built)
-        elif kind == 'saved_model':
-            candidate = importing.of_saved_model(values.saved_model, pixels, nodes)
-        else:
-            candidate = importing.of_frozen_graph(values.frozen_graph, pixels, nodes)
+        candidate = _candidate(values, built, pixels, nodes)
         imported = importing.import_candidate(candidate, values.output_name, nodes.bottleneck)
     path = importing.path_of(values.model_dir, values.output_name)
     output_checks.check_distinct([('--output_name', path)], [('--' + kind, values[kind].value)])
@@ -129,6 +124,16 @@ def main(values, arguments):
         values.output_name,
         shlex.quote(values.model_dir),
     )
+
+
+def _candidate(values, built, pixels, nodes):
+    from scripts.importing import importing
+
+    if built is not None:
+        return importing.of_keras(built)
+    if values.saved_model:
+        return importing.of_saved_model(values.saved_model, pixels, nodes)
+    return importing.of_frozen_graph(values.frozen_graph, pixels, nodes)
 
 
 def _report_bottleneck(values):

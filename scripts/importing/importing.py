@@ -17,7 +17,6 @@ from scripts.importing import source as source_lib
 
 _LOG = logging.getLogger(__name__)
 
-_DEFAULT_SIZE = 224
 _TOLERANCE = 1e-4  # Of the largest difference between images.
 
 
@@ -76,11 +75,12 @@ def of_frozen_graph(path, pixels, nodes):
 def _run(source, pixels, default):
     """Returns the `Candidate` of a source, which is run."""
     height, width, channels = _shape(source, pixels)
+    origin = settings_lib.origin(pixels, default)
     pixels = settings_lib.completed(pixels, default)._replace(height=height, width=width)
     images = normalized(probing.images(height, width, channels), pixels)
     if pixels.channel_order == settings_lib.BGR:
         images = images[..., ::-1]
-    return Candidate(source, pixels, channels, source_lib.run(source, images), default.origin)
+    return Candidate(source, pixels, channels, source_lib.run(source, images), origin)
 
 
 def _shape(source, pixels):
@@ -103,8 +103,8 @@ def _shape(source, pixels):
             'channels] with 3 channels, or 1 for grey' % (source.input_name, shape)
         )
     return (
-        pixels.height or dims[1] or _DEFAULT_SIZE,
-        pixels.width or dims[2] or _DEFAULT_SIZE,
+        pixels.height or dims[1] or settings_lib.DEFAULT_SIZE,
+        pixels.width or dims[2] or settings_lib.DEFAULT_SIZE,
         channels,
     )
 

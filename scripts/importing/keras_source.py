@@ -20,12 +20,12 @@ class Built(typing.NamedTuple):
     """A Keras model that was built.
 
     saved_model: the folder of its SavedModel.
-    result: the `keras_worker.Result`.
+    result: the `settings.KerasResult`.
     outputs: what Keras gives for `probing.images`, float32 `[batch, ...]`.
     """
 
     saved_model: str
-    result: keras_worker.Result
+    result: settings_lib.KerasResult
     outputs: np.ndarray
 
 
@@ -76,6 +76,6 @@ def _read(folder):
     values['pixels'] = settings_lib.Pixels(**pixels)
     return Built(
         os.path.join(folder, keras_worker.SAVED_MODEL),
-        keras_worker.Result(**values),
+        settings_lib.KerasResult(**values),
         np.load(os.path.join(folder, keras_worker.OUTPUTS)),
     )

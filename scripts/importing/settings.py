@@ -2,6 +2,10 @@
 
 import typing
 
+DEFAULT_SIZE = 224  # Of images, in pixels, where nothing says another.
+# What a SavedModel that is made of a Keras model calls its input and output.
+INPUT, OUTPUT = 'input', 'output'
+
 RGB, BGR = CHANNEL_ORDERS = ('rgb', 'bgr')
 Channels = typing.Union[float, typing.Tuple[float, float, float]]
 
@@ -57,3 +61,26 @@ def completed(pixels, preprocessing):
         std=preprocessing.std if pixels.std is None else pixels.std,
         channel_order=pixels.channel_order or RGB,
     )
+
+
+def is_fed_as_flags_say(pixels):
+    """Returns whether flags say, in `Pixels`, more of the preprocessing than the size."""
+    return any(each is not None for each in (pixels.mean, pixels.std, pixels.channel_order))
+
+
+def origin(pixels, preprocessing):
+    """Returns where the preprocessing is from, for a message."""
+    return 'as the flags say' if is_fed_as_flags_say(pixels) else preprocessing.origin
+
+
+class KerasResult(typing.NamedTuple):
+    """What a Keras model was built with.
+
+    pixels: complete `Pixels`.
+    channels: 1 or 3.
+    origin: where the preprocessing is from, for a message.
+    """
+
+    pixels: Pixels
+    channels: int
+    origin: str

@@ -8,6 +8,7 @@ Keras 3 needs eager execution, which `scripts.graphs` switches off in the proces
 import os
 import sys
 
+import h5py
 import numpy as np
 
 from scripts.importing import hdf5, probing
@@ -20,16 +21,40 @@ def application(output, name):
     """Writes the weights of a Keras application, random, that tell images apart."""
     import tensorflow as tf
 
-    model = getattr(tf.keras.applications, name)(weights=None)
-    if None in model.input_shape[1:]:
-        model = getattr(tf.keras.applications, name)(weights=None, input_shape=(224, 224, 3))
-    model.set_weights(random_weights(model))
+    model = _application(tf, name)
     images = probing.images(*[int(size) for size in model.input_shape[1:]])
     if not any(type(each).__name__ == 'Rescaling' for each in model.layers):
         images = images / 127.5 - 1
-    model = with_statistics(tf, model, images)
+    weights = weights_with_statistics(tf, model, images)
+    tf.keras.backend.clear_session()  # In 1.15 each weight that is set makes the graph longer.
+    model = _application(tf, name)
+    model.set_weights(weights)
     sharpen(tf, model, images)
-    model.save_weights(output)
+    save_weights(tf, model, output)
+
+
+def save_weights(tf, model, output):
+    """Writes the weights of a model as Keras does; in 1.15 that takes minutes, a run a layer."""
+    if tf.executing_eagerly():
+        model.save_weights(output)
+        return
+    values = iter(model.get_weights())
+    with h5py.File(output, 'w') as file:
+        file.attrs['layer_names'] = [np.bytes_(layer.name.encode()) for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [np.bytes_(weight.name.encode()) for weight in layer.weights]
+            group.attrs['weight_names'] = np.array(names, 'S')
+            for name in names:
+                group[name.decode()] = next(values)
+
+
+def _application(tf, name):
+    make = getattr(tf.keras.applications, name)
+    model = make(weights=None)
+    if None in model.input_shape[1:]:
+        model = make(weights=None, input_shape=(224, 224, 3))
+    return model
 
 
 def random_weights(model):
@@ -46,14 +71,15 @@ def random_weights(model):
     return made
 
 
-def with_statistics(tf, model, images):
-    """Returns the model with the mean and variance of some images in its batch norms."""
-    config = model.get_config()
-    momenta = [each['config'] for each in config['layers'] if 'momentum' in each['config']]
-    for each in momenta:
-        each['momentum'] = 0.0
+def weights_with_statistics(tf, model, images):
+    """Returns random weights, with the mean and variance of some images for its batch norms."""
+    config, random = model.get_config(), random_weights(model)
+    for each in config['layers']:
+        if 'momentum' in each['config']:
+            each['config']['momentum'] = 0.0
+    tf.keras.backend.clear_session()
     copy = type(model).from_config(config)
-    copy.set_weights(model.get_weights())
+    copy.set_weights(random)
     if tf.executing_eagerly():
         copy(images, training=True)
     else:
@@ -62,13 +88,12 @@ def with_statistics(tf, model, images):
             copy.inputs + [backend.learning_phase()], copy.outputs, updates=copy.updates
         )
         step([images, True])
-    model.set_weights(copy.get_weights())
-    return model
+    return copy.get_weights()
 
 
 def scale_last(model, factor):
     """Multiplies the weights of the last layer that has any."""
-    layer = [each for each in model.layers if each.get_weights()][-1]
+    layer = [each for each in model.layers if each.weights][-1]
     layer.set_weights([weight * factor for weight in layer.get_weights()])
 
 

@@ -11,7 +11,7 @@ from scripts import import_network, label_image, quantize_graph
 from scripts import retrain as retrain_command
 from scripts.common import command
 from scripts.graphs import description, graph_files, search, validation
-from scripts.importing import importing, keras_worker, probing
+from scripts.importing import importing, keras_applications, probing
 from scripts.sample import draw_flowers
 from tests import tools
 from tests.importing.conftest import make
@@ -145,7 +145,7 @@ def test_keras_applications(imported, folder, formats, name, in_process, tmp_pat
 )
 def test_the_three_kinds_of_preprocessing_are_told_apart(module, expected):
     prepare = getattr(tf.keras.applications, module).preprocess_input
-    found, order = keras_worker._preprocessing(prepare, module)
+    found, order = keras_applications.read_preprocessing(prepare, module)
     assert (found.mean, found.std, order) == expected
 
 
