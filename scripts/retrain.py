@@ -1,4 +1,4 @@
-"""Trains a new last layer on top of a pretrained network, on your own photos.
+"""Trains a new last layer on top of a pretrained network, or its last blocks too, on your photos.
 
   python -m scripts.retrain --image_dir=tf_files/flower_photos --architecture=mobilenet_0.50_224 \\
       --bottleneck_dir=tf_files/bottlenecks --model_dir=tf_files/models \\
@@ -7,7 +7,8 @@
 
 The image folder holds one sub-folder of photos per class; its name is the label. Each photo goes
 through the pretrained network once; the output, its bottleneck, is kept as a text file in the
-bottleneck folder. python -m scripts.label_image labels photos with the trained graph.
+bottleneck folder. With --fine_tune_blocks the last blocks of the network are trained, too, and what
+is in front of them is kept. python -m scripts.label_image labels photos with the trained graph.
 """
 
 import datetime

@@ -23,7 +23,7 @@ import numpy as np
 from scripts.common.errors import UserError
 from scripts.features import identity, texts
 from scripts.features import store as store_lib
-from scripts.features.examining import Examiner, Stored
+from scripts.features.examining import Examiner, Present, Stored
 from scripts.features.features import Features
 
 _LOG = logging.getLogger(__name__)
@@ -206,9 +206,8 @@ class Cache:
 
     def _examine_all(self, indices, stored):
         """Decides on the photos for which not all is as recorded; adds rows for what is used."""
-        examiner = Examiner(
-            self.photos, self._text_paths, self._entries, stored, self._uses_unrecorded
-        )
+        present = Present(self.photos, self._text_paths, self._entries)
+        examiner = Examiner(present, stored, self._uses_unrecorded)
         new = []
         corrupt = (stored.where[indices] >= 0) & ~stored.intact[indices]
         for index in indices:

@@ -2,27 +2,20 @@
 
 import numpy as np
 
+from scripts.features.features import OfPhotos
 
-class CopyFeatures:
+
+class CopyFeatures(OfPhotos):
     """What a backbone gives for each of so many distorted copies of a list of photos.
 
     Args:
       maps: `FeatureMaps` of the first copy of each photo, then of the second one of each.
       count: int, how many copies of each photo.
-
-    readable: bool `[photos]`.
-    shape: tuple, of the features of one copy.
-    bytes_kept: int, what those of all copies take on disk.
     """
 
     def __init__(self, maps, count):
+        super().__init__(maps.readable.reshape(count, -1).all(axis=0), maps.shape)
         self._maps, self.count = maps, count
-        self.readable = maps.readable.reshape(count, -1).all(axis=0)
-        self.shape, self.bytes_kept = maps.shape, maps.bytes_kept
-
-    def __len__(self):
-        """Returns the number of photos."""
-        return len(self.readable)
 
     def take(self, photo_rows, copies):
         """Returns the features of copies of some photos, readable ones: float32 `[n, *shape]`.

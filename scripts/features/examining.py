@@ -10,6 +10,7 @@ import typing
 
 import numpy as np
 
+from scripts.dataset.photos import Photo
 from scripts.features import identity, texts
 from scripts.features import store as store_lib
 
@@ -35,20 +36,31 @@ class Stored(typing.NamedTuple):
     intact: np.ndarray
 
 
+class Present(typing.NamedTuple):
+    """What there is now of each of the photos.
+
+    photos: list of `Photo`.
+    text_paths: the path of each one's text file, or None where there are none.
+    entries: ENTRY `[photos]`.
+    """
+
+    photos: typing.Sequence[Photo]
+    text_paths: typing.Optional[typing.Sequence[str]]
+    entries: np.ndarray
+
+
 class Examiner:
     """Looks at photos, and their texts, for which not all is as recorded.
 
     Args:
-      photos: list of `Photo`.
-      text_paths: the path of each one's text file, or None where there are none.
-      entries: ENTRY `[photos]`, what is there now; it notes in them what it sees.
+      present: a `Present`; it notes in the entries what it sees.
       stored: a `Stored`.
       uses_unrecorded: whether texts that have no row count.
     """
 
-    def __init__(self, photos, text_paths, entries, stored, uses_unrecorded):
-        self._photos, self._text_paths = photos, text_paths
-        self._entries, self._stored = entries, stored
+    def __init__(self, present, stored, uses_unrecorded):
+        self._photos, self._text_paths, self._entries = present
+        self._stored = stored
         self._uses_unrecorded = uses_unrecorded
         self._problems, self._used = [], {_UNRECORDED: [], _EDITED: []}
 

@@ -6,12 +6,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
+from scripts.features.features import OfPhotos
 from scripts.graphs import versions
 from scripts.graphs.session import open_session
 from scripts.images import decoding, pixels, runner
 
 
-class InputFeatures:
+class InputFeatures(OfPhotos):
     """Normalized pixels of photos, made each time of decoded ones that are kept, or of their files.
 
     They are the values that `images.runner` gives.
@@ -19,16 +20,11 @@ class InputFeatures:
     Args:
       kept: the `KeptPhotos`.
       spec: a `settings.PixelSpec`.
-
-    readable: bool `[photos]`.
-    shape: (height, width, channels).
-    bytes_kept: int, what the pixels of all photos take on disk.
     """
 
     def __init__(self, kept, spec):
-        self._kept, self.readable = kept, kept.readable
-        self.shape = (spec.height, spec.width, spec.channels)
-        self.bytes_kept = kept.bytes_kept
+        super().__init__(kept.readable, (spec.height, spec.width, spec.channels))
+        self._kept = kept
         graph = tf.Graph()
         with graph.as_default(), tf.device('/cpu:0'):
             self._photos = tf.placeholder(tf.int64, [None]), tf.placeholder(tf.string, [None])
@@ -41,10 +37,6 @@ class InputFeatures:
             self._of_images = _fed(self._images, spec)
         self._session = open_session(graph)
 
-    def __len__(self):
-        """Returns the number of photos."""
-        return len(self.readable)
-
     def take(self, photo_rows):
         """Returns what is fed of some photos, readable ones: float32 `[n, *shape]`.
 
@@ -54,8 +46,7 @@ class InputFeatures:
         Raises:
           UserError: a photo whose pixels are not kept has become unreadable.
         """
-        if not self.readable[photo_rows].all():
-            raise IndexError('an unreadable photo has no features')
+        self.check_readable(photo_rows)
         if not len(photo_rows):
             return np.empty((0,) + self.shape, np.float32)
         numbers = self._kept.numbers(photo_rows)

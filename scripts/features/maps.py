@@ -4,12 +4,13 @@ import logging
 
 import numpy as np
 
+from scripts.features.features import OfPhotos
 from scripts.features.store import StoreWriteError
 
 _LOG = logging.getLogger(__name__)
 
 
-class FeatureMaps:
+class FeatureMaps(OfPhotos):
     """What a backbone gives for a list of photos, where that is too much to look at at once.
 
     Checksums are looked at when a photo's features are first taken. Those that are corrupt then are
@@ -21,23 +22,13 @@ class FeatureMaps:
       readable: bool `[photos]`.
       recompute: takes an int array `[n]` of positions in the list of photos, readable ones, and
         returns their features, float32 `[n, *shape]`.
-
-    readable: bool `[photos]`.
-    shape: tuple, of the features of one photo.
-    bytes_kept: int, what those of all photos take on disk.
     """
 
     def __init__(self, cache, readable, recompute):
         self._cache, self._recompute = cache, recompute
         self._kept = cache.kept()
         self._checked = np.zeros(len(readable), np.bool_)
-        self.readable = readable
-        self.shape = self._kept.rows.values.shape[1:]
-        self.bytes_kept = int(cache.found.sum()) * cache.bytes_a_photo
-
-    def __len__(self):
-        """Returns the number of photos."""
-        return len(self.readable)
+        super().__init__(readable, self._kept.rows.values.shape[1:])
 
     def take(self, photo_rows):
         """Returns the features of some photos, readable ones, as float32 `[n, *shape]`.
@@ -48,8 +39,7 @@ class FeatureMaps:
         Raises:
           UserError: a photo whose features are not kept has become unreadable.
         """
-        if not self.readable[photo_rows].all():
-            raise IndexError('an unreadable photo has no features')
+        self.check_readable(photo_rows)
         self._check(np.unique(photo_rows[~self._checked[photo_rows]]))
         where = self._kept.where[photo_rows]
         if (where >= 0).all():

@@ -1,6 +1,7 @@
 """Makes a frozen graph of a source: one that both lines of TensorFlow, and other tools, can run."""
 
 import re
+import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -19,11 +20,11 @@ _PASS_ON = ('IdentityN', 'ReadVariableOp', 'RefIdentity')
 _STATE = ('Variable', 'Table', 'TensorArray', 'Stack', 'Queue', 'Iterator', 'Assign', 'VarHandle')
 
 
-class Frozen:
-    """A frozen graph: `graph_def`, fed at INPUT, and the name of its output node."""
+class Frozen(typing.NamedTuple):
+    """A frozen graph, fed at INPUT, and the name of its output node."""
 
-    def __init__(self, graph_def, output_name):
-        self.graph_def, self.output_name = graph_def, output_name
+    graph_def: tf.GraphDef
+    output_name: str
 
 
 def freeze(source, shape, bgr):

@@ -77,9 +77,7 @@ def _run(source, pixels, default):
     height, width, channels = _shape(source, pixels)
     origin = settings_lib.origin(pixels, default)
     pixels = settings_lib.completed(pixels, default)._replace(height=height, width=width)
-    images = normalized(probing.images(height, width, channels), pixels)
-    if pixels.channel_order == settings_lib.BGR:
-        images = images[..., ::-1]
+    images = probing.as_source_takes(probing.images(height, width, channels), pixels)
     return Candidate(source, pixels, channels, source_lib.run(source, images), origin)
 
 
@@ -107,11 +105,6 @@ def _shape(source, pixels):
         pixels.width or dims[2] or settings_lib.DEFAULT_SIZE,
         channels,
     )
-
-
-def normalized(images, pixels):
-    """Returns images from 0 to 255 as the imported graph is fed them."""
-    return (images - np.float32(pixels.mean)) / np.float32(pixels.std)
 
 
 def import_candidate(candidate, name, bottleneck):
@@ -151,8 +144,8 @@ def _numbers(value):
 def _compare(graph_def, output_name, candidate):
     """Returns the largest error, and the largest difference between images."""
     pixels = candidate.pixels
-    images = normalized(probing.images(pixels.height, pixels.width, candidate.channels), pixels)
-    outputs = run(graph_def, output_name, images)
+    images = probing.images(pixels.height, pixels.width, candidate.channels)
+    outputs = run(graph_def, output_name, probing.normalized(images, pixels))
     if outputs.shape != candidate.outputs.shape:
         raise UserError(
             'the frozen graph gives values of shape %s, the source %s'

@@ -86,17 +86,14 @@ def run(request, folder):
             prepare = None
     model = _with_output(tf, model, request.output)
     images = probing.images(result.pixels.height, result.pixels.width, result.channels)
-    fed = normalized(images, result.pixels) if prepare is None else prepare(images.copy())
+    if prepare is None:
+        fed = probing.as_source_takes(images, result.pixels)
+    else:
+        fed = prepare(images.copy())
     line.save(model, os.path.join(folder, SAVED_MODEL))
     np.save(os.path.join(folder, OUTPUTS), line.outputs(model, np.asarray(fed, np.float32)))
     with open(os.path.join(folder, RESULT), 'w', encoding='utf-8') as file:
         json.dump(dict(result._asdict(), pixels=result.pixels._asdict()), file)
-
-
-def normalized(images, pixels):
-    """Returns images from 0 to 255 as the source takes them, float32."""
-    made = (images - np.float32(pixels.mean)) / np.float32(pixels.std)
-    return made[..., ::-1] if pixels.channel_order == settings_lib.BGR else made
 
 
 def _of_file(line, request, opened, folder):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from scripts.importing import settings as settings_lib
+
 _COUNT = 6
 _SEED = 20261124
 
@@ -15,6 +17,22 @@ def images(height, width, channels):
     random = np.random.RandomState(_SEED)
     made = [_image(random, height, width, channels) for _ in range(_COUNT)]
     return np.clip(made, 0, 255).round().astype(np.float32)
+
+
+def normalized(images, pixels):
+    """Returns images from 0 to 255 as the imported graph is fed them, float32, red first.
+
+    Args:
+      images: float32 `[batch, height, width, channels]`.
+      pixels: complete `settings.Pixels`.
+    """
+    return (images - np.float32(pixels.mean)) / np.float32(pixels.std)
+
+
+def as_source_takes(images, pixels):
+    """Returns images from 0 to 255 as the source is fed them: blue first where it takes that."""
+    made = normalized(images, pixels)
+    return made[..., ::-1] if pixels.channel_order == settings_lib.BGR else made
 
 
 def _image(random, height, width, channels):

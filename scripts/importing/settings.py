@@ -2,12 +2,13 @@
 
 import typing
 
+from scripts.images.settings import Channels
+
 DEFAULT_SIZE = 224  # Of images, in pixels, where nothing says another.
 # What a SavedModel that is made of a Keras model calls its input and output.
 INPUT, OUTPUT = 'input', 'output'
 
 RGB, BGR = CHANNEL_ORDERS = ('rgb', 'bgr')
-Channels = typing.Union[float, typing.Tuple[float, float, float]]
 
 
 class Pixels(typing.NamedTuple):

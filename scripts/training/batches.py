@@ -100,16 +100,20 @@ class KeptBatches:
 
     def next(self):
         """Returns the next `Batch`."""
-        return self._examples.take(self._sampler.draw(self._count))
+        return self._examples.take(self._draw())
 
     def skip(self, count):
         """Skips `count` batches, as where training resumes from a checkpoint."""
         for _ in range(count):
-            self._sampler.draw(self._count)
+            self._draw()
+
+    def _draw(self):
+        """Returns what is drawn of a batch: rows, an int array."""
+        return self._sampler.draw(self._count)
 
 
-class CopiedBatches:
-    """Batches of photos, of each of which a distorted copy is drawn; used as a context manager.
+class CopiedBatches(KeptBatches):
+    """Batches of photos, of each of which a distorted copy is drawn.
 
     Args:
       examples: `Examples` whose features are `CopyFeatures`.
@@ -117,26 +121,14 @@ class CopiedBatches:
     """
 
     def __init__(self, examples, settings):
-        self._examples, self._count = examples, settings.train_batch_size
-        self._sampler = _sampler(examples, settings)
+        super().__init__(examples, settings)
         self._random = settings.random_state(settings_lib.DISTORTION_STREAM)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        """There is nothing to close."""
 
     def next(self):
         """Returns the next `Batch`."""
         rows, copies = self._draw()
         examples = self._examples
         return Batch(examples.features.take(examples.rows[rows], copies), examples.labels[rows])
-
-    def skip(self, count):
-        """Skips `count` batches, as where training resumes from a checkpoint."""
-        for _ in range(count):
-            self._draw()
 
     def _draw(self):
         """Returns rows, and the number of the copy of each, two int arrays."""

@@ -41,6 +41,21 @@ class Fitted:
             self.tested = evaluating.test(model, TESTING, np.arange(len(TESTING.labels)))
 
 
+@contextlib.contextmanager
+def stopping_at(stop, monkeypatch):
+    """Makes training raise KeyboardInterrupt at a step, while the block runs."""
+    train = Model.train
+
+    def stopping(self, step, batch, summarize):
+        if step == stop:
+            raise KeyboardInterrupt
+        return train(self, step, batch, summarize)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Model, 'train', stopping)
+        yield
+
+
 def saving_to(path, settings):
     """Returns settings with a checkpoint, from which a run goes on where there is one."""
     return settings._replace(checkpoint_path=str(path), resume=True, identity={})
@@ -211,17 +226,9 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(
     uninterrupted = Fitted(pretrained, settings)
     monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
     settings = saving_to(tmp_path / 'checkpoint', settings)
-    train = Model.train
-
-    def stopping(self, step, batch, summarize):
-        if step == stop:
-            raise KeyboardInterrupt
-        return train(self, step, batch, summarize)
-
-    monkeypatch.setattr(Model, 'train', stopping)
-    with contextlib.suppress(KeyboardInterrupt):  # Early stopping may come first.
+    # Early stopping may come first.
+    with stopping_at(stop, monkeypatch), contextlib.suppress(KeyboardInterrupt):
         Fitted(pretrained, settings)
-    monkeypatch.setattr(Model, 'train', train)
     saved = checkpoint.load(settings.checkpoint_path, {})
     assert saved.steps_done == stop or saved.stopped_early
     resumed = Fitted(pretrained, settings)
@@ -426,17 +433,8 @@ def test_a_later_stage_resumes_to_the_byte(pretrained, settings, tmp_path, monke
     uninterrupted = Fitted(pretrained, settings)
     monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
     settings = saving_to(tmp_path / 'checkpoint', settings)
-    train = Model.train
-
-    def stopping(self, step, batch, summarize):
-        if step == stop:
-            raise KeyboardInterrupt
-        return train(self, step, batch, summarize)
-
-    monkeypatch.setattr(Model, 'train', stopping)
-    with pytest.raises(KeyboardInterrupt):
+    with stopping_at(stop, monkeypatch), pytest.raises(KeyboardInterrupt):
         Fitted(pretrained, settings)
-    monkeypatch.setattr(Model, 'train', train)
     assert checkpoint.load(settings.checkpoint_path, {}).steps_done == stop
     resumed = Fitted(pretrained, settings)
     assert resumed.graph_def == uninterrupted.graph_def
