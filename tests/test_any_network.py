@@ -33,6 +33,7 @@ class Bench:
             output_labels=self.path('labels.txt'),
             how_many_training_steps=5,
             testing_percentage=30,
+            split_key='name',  # Not that of a folder with another name each time.
             random_seed=1,
         )
         values.update(changes)
