@@ -28,6 +28,8 @@ _OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _ASSIGN = ('Assign', 'AssignVariableOp')
 _LONGEST_CHAIN = 20
 _RESTORED = '_restored'
+# What TensorFlow raises of a checkpoint; IndexError: TensorFlow 2, of one that is truncated.
+_UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, MemoryError, IndexError)
 _PASSED = ('Identity', 'Reshape', 'Cast')  # From what is restored to what is assigned.
 
 
@@ -166,7 +168,7 @@ def _read_variables(meta_graph, nodes, checkpoint):
         reader = tf.train.load_checkpoint(checkpoint)
         shapes = reader.get_variable_to_shape_map()
         dtypes = reader.get_variable_to_dtype_map()
-    except (tf.errors.OpError, ValueError, RuntimeError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise UserError('cannot read the variables %s: %s' % (checkpoint, _first_line(error)))
     places = _from_restoring(meta_graph)
     places.update(_from_objects(meta_graph, reader, shapes))
@@ -195,7 +197,7 @@ def _is_number(dtype):
 def _value(reader, place, node, checkpoint):
     try:
         value = reader.get_tensor(place.key)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise UserError('cannot read the variables %s: %s' % (checkpoint, _first_line(error)))
     if place.slices is not None:
         value = value[place.slices]
@@ -223,7 +225,7 @@ def _from_objects(meta_graph, reader, shapes):
         return {}
     try:
         keys = versions.checkpoint_keys(reader.get_tensor(_OBJECT_GRAPH))
-    except (DecodeError, tf.errors.OpError, ValueError, TypeError, RuntimeError) as error:
+    except (DecodeError, TypeError) + _UNREADABLE as error:
         raise UserError('the object graph of the checkpoint is corrupt: %s' % _first_line(error))
     places = {}
     for node in meta_graph.graph_def.node:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -257,6 +258,18 @@ def test_squeezenet_is_retrained(imported, squeezenet, in_process, tmp_path, flo
         '--input_std=1',
     )
     assert retrain(in_process, tmp_path, flowers) > 60  # Of five kinds: 20% by chance.
+
+
+@pytest.mark.parametrize('kept', [0, 1, -1])
+def test_variables_that_are_cut_are_one_line(saved_model, one_error, tmp_path, kept):
+    source = tmp_path / 'source'
+    shutil.copytree(saved_model, str(source))
+    (path,) = source.glob('variables/variables.data*')
+    path.write_bytes(path.read_bytes()[:kept])
+    flags = ['--output_name=net', '--model_dir=%s' % tmp_path, '--saved_model=%s' % source]
+    line = one_error(import_network, *flags)
+    assert 'cannot read the variables' in line or 'object graph of the checkpoint' in line
+    assert not (tmp_path / 'net' / 'frozen_graph.pb').exists()
 
 
 def test_a_saved_model_is_retrained_and_labels(
