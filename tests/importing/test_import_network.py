@@ -117,13 +117,10 @@ def test_squeezenet_labels_as_it_does_in_keras(imported, squeezenet):
 
 @pytest.mark.parametrize(
     'name',
-    ['MobileNet']
-    + [
-        pytest.param(each, marks=pytest.mark.slow)
-        for each in ('MobileNetV2', 'DenseNet121', 'NASNetMobile')
-        + (() if IS_1 else ('EfficientNetB0', 'MobileNetV3Small'))
-    ],
+    ['MobileNet', 'MobileNetV2', 'DenseNet121', 'NASNetMobile']
+    + ([] if IS_1 else ['EfficientNetB0', 'MobileNetV3Small']),
 )
+@pytest.mark.slow
 def test_keras_applications(imported, folder, formats, name, in_process, tmp_path, flowers):
     weights = make('application', folder / ('%s.%s' % (name, formats[1])), name)
     _, described = imported('--keras_application=' + name, '--keras_weights=' + weights)
@@ -150,6 +147,7 @@ def test_the_three_kinds_of_preprocessing_are_told_apart(module, expected):
     assert (found.mean, found.std, order) == expected
 
 
+@pytest.mark.slow
 def test_an_application_takes_another_size(imported, folder, formats):
     weights = folder / ('MobileNet.%s' % formats[1])
     if not os.path.exists(str(weights)):

@@ -2,7 +2,7 @@
 
   python -m tests.robustness
 
-Takes about a quarter of an hour; the tests try a tenth of each.
+Takes about a quarter of an hour; the tests try a tenth, or a twentieth, of each.
 """
 
 import os
