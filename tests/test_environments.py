@@ -158,7 +158,7 @@ from scripts.graphs import description, graph_files
 from scripts.importing import importing, probing
 graph_def = graph_files.read(sys.argv[1])
 described = description.find(graph_def)
-images = importing.normalized(probing.images(224, 224, 3), described.description.input)
+images = probing.normalized(probing.images(224, 224, 3), described.description.input)
 np.save(sys.argv[2], importing.run(graph_def, described.output_name, images))
 """
 
