@@ -42,7 +42,7 @@ def main(values, arguments):
     command.refuse_arguments(arguments)
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
-    _check_flags(values)
+    _check_flags(values, network)
     split = split_lib.Split(
         values.testing_percentage, values.validation_percentage, values.split_key
     )
@@ -133,7 +133,7 @@ def _write_report(values, evaluation):
     _LOG.info('The report on the test photos is %s', values.report)
 
 
-def _check_flags(values):
+def _check_flags(values, network):
     image_settings.check_std(values.input_std)
     split_lib.check(split_lib.Split(values.testing_percentage, values.validation_percentage))
     if values.fine_tune_blocks and values.fine_tune_from:
@@ -144,6 +144,11 @@ def _check_flags(values):
         raise UserError(
             '--distorted_copies=%d is about distortions, and there are none: give one, such as '
             '--flip_left_right, or leave it out' % values.distorted_copies
+        )
+    if network.from_scratch and retrain_flags.fine_tunes(values):
+        raise UserError(
+            '%s is trained as a whole, from random weights: leave --fine_tune_blocks and '
+            '--fine_tune_from out' % network.name
         )
     for name in ('fine_tune_learning_rate', 'head_steps'):
         if values[name].present and not retrain_flags.fine_tunes(values):
@@ -166,6 +171,8 @@ def _settings(values, network, dataset):
     stages = retrain_flags.stages(values, epoch)
     head, training = [each and each._replace(random_seed=seed) for each in stages]
     pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
+    if network.from_scratch:
+        network = network._replace(seed=seed)
     return flags.settings(
         values,
         settings_lib.Retraining,

@@ -15,6 +15,7 @@ from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.images.settings import RGB
 from scripts.networks import archive, completing, registry
+from scripts.networks.scratch import making
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,12 +57,15 @@ def load(network, model_dir):
       model_dir: the folder for graphs and archives.
 
     Returns:
-      A `Backbone` up to the bottleneck.
+      A `Backbone` up to the bottleneck; of a network from scratch, up to the fed node, for nothing
+      of it is frozen.
 
     Raises:
       UserError: it cannot be had, is not the network that the registry describes, or something of
         it cannot be found.
     """
+    if network.from_scratch:
+        return _make(network)
     path = os.path.join(model_dir, network.graph_file)
     if not os.path.exists(path):
         path = _obtain(network, model_dir)
@@ -74,6 +78,18 @@ def load(network, model_dir):
         hashlib.sha256(data).hexdigest(),
         network.bottleneck_name,
         (network.bottleneck_length,),
+    )
+
+
+def _make(network):
+    network, graph_def = making.make(network)
+    pixels = network.pixels
+    return Backbone(
+        network,
+        graph_def,
+        hashlib.sha256(graph_def.SerializeToString(deterministic=True)).hexdigest(),
+        network.input_name,
+        (pixels.height, pixels.width, pixels.channels),
     )
 
 

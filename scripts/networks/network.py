@@ -21,7 +21,7 @@ class Given(typing.NamedTuple):
 
 
 class Network(typing.NamedTuple):
-    """One pretrained network.
+    """One network, pretrained or with random weights.
 
     What is None in a row, fields of `pixels` included, `backbone.load` finds: in the description
     that the graph carries, or in its nodes. The network of a `Backbone` is complete.
@@ -41,6 +41,7 @@ class Network(typing.NamedTuple):
       earlier versions wrote such files.
     given: the `Given`.
     variant: 8 hex digits where what is given makes other bottlenecks than those of the name.
+    seed: int, of the random weights of a network that `scratch` makes; None: it is pretrained.
     """
 
     name: str
@@ -57,6 +58,12 @@ class Network(typing.NamedTuple):
     classic: bool = False
     given: Given = Given()
     variant: str = ''
+    seed: typing.Optional[int] = None
+
+    @property
+    def from_scratch(self):
+        """Whether it has random weights, and is trained as a whole."""
+        return self.seed is not None
 
     @property
     def cache_name(self):

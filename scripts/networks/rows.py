@@ -7,7 +7,7 @@ Checksums were computed from the archives; where one was not available, it is No
 unpacked graph is checked. Where an archive was not available either, `checked` is False.
 """
 
-from scripts.images.settings import PixelSpec
+from scripts.images.settings import GREY, PixelSpec
 from scripts.networks.network import Network
 
 SAMPLE = 'sample'
@@ -166,6 +166,44 @@ _RESNET_V1_50 = _published(
     pixels=PixelSpec(224, 224, (123.68, 116.78, 103.94), 1),
 )
 
+
+def _from_scratch(name, pixels, recipe):
+    """Returns the row of a network with random weights; a function in `scratch` makes it."""
+    return Network(
+        name=name,
+        graph_file='',
+        archive=None,
+        checksum=None,
+        input_name='input',
+        bottleneck_name=None,
+        bottleneck_length=None,
+        pixels=pixels,
+        recipe=dict(_RECIPE, **recipe),
+        seed=0,
+    )
+
+
+# One evaluation of all validation photos takes as long as many steps of so small networks, and the
+# data sets of courses are PNGs.
+_RECIPE = {
+    'image_extensions': 'jpg,jpeg,png',
+    'eval_step_interval': 500,
+    'validation_batch_size': -1,
+    'summary_interval': 100,
+}
+_DENSE = {'optimizer': 'adam', 'learning_rate': 0.001, 'train_batch_size': 128}
+_MNIST = PixelSpec(28, 28, 0, 255, channels=GREY)
+_SMALL = PixelSpec(32, 32, 127.5, 127.5)
+
+_FROM_SCRATCH = [
+    _from_scratch('dense_128', _MNIST, _DENSE),
+    _from_scratch('dense_128_128', _MNIST, _DENSE),
+    _from_scratch(
+        'cnn_32', _SMALL, {'optimizer': 'momentum', 'learning_rate': 0.01, 'train_batch_size': 64}
+    ),
+    _from_scratch('alexnet_32', _SMALL, {'learning_rate': 0.01, 'train_batch_size': 64}),
+]
+
 NETWORKS = {
     network.name: network
     for network in [_INCEPTION_V3, _SAMPLE_NETWORK]
@@ -184,4 +222,5 @@ NETWORKS = {
     + [_mobilenet_v3(kind, width) for kind in ('large', 'small') for width in ('1.0', '0.75')]
     + _INCEPTIONS
     + [_RESNET_V1_50]
+    + _FROM_SCRATCH
 }

@@ -66,7 +66,7 @@ class _Layers(typing.NamedTuple):
         return [weights for weights, _ in self.hidden] + [self.last[0]]
 
 
-def add(bottleneck_tensor, label_count, settings, decayed=()):
+def add(bottleneck_tensor, label_count, settings, decayed=(), in_training=None):
     """Adds a head behind a network, to the current graph.
 
     Args:
@@ -74,16 +74,13 @@ def add(bottleneck_tensor, label_count, settings, decayed=()):
       label_count: int, how many labels there are.
       settings: a `settings.Training`.
       decayed: variables of the network that have weight decay where the head has.
+      in_training: where the network gives others in training, takes the number of the step, int32
+        scalar, and returns those bottlenecks and a list of operations of the step; or None.
 
     Returns:
       A `Head`.
     """
-    length = bottleneck_tensor.shape.as_list()[1]
-    with tf.name_scope('input'):
-        bottleneck_input = tf.placeholder_with_default(
-            bottleneck_tensor, shape=[None, length], name='BottleneckInputPlaceholder'
-        )
-        ground_truth_input = tf.placeholder(tf.int64, [None], name='GroundTruthInput')
+    bottleneck_input, ground_truth_input = _inputs(bottleneck_tensor)
     layers, logits = _logits(bottleneck_input, label_count, settings)
     final_tensor = tf.nn.softmax(logits, name=settings.final_tensor_name)
     tf.summary.histogram('activations', final_tensor)
@@ -93,13 +90,17 @@ def add(bottleneck_tensor, label_count, settings, decayed=()):
     tf.summary.scalar('cross_entropy', cross_entropy)
     with tf.name_scope('train'):
         step_input = tf.placeholder_with_default(0, [], name='StepInput')
-        loss = cross_entropy
+        unchanged = bottleneck_input, []
+        trained_on, updates = in_training(step_input) if in_training else unchanged
         if settings.dropout:  # Of bottlenecks: what hidden layers give is never dropped.
-            dropped = _drop_out(bottleneck_input, step_input, settings)
-            loss = _mean_cross_entropy(ground_truth_input, layers.logits(dropped))
+            trained_on = _drop_out(trained_on, step_input, settings)
+        loss = cross_entropy
+        if trained_on is not bottleneck_input:
+            loss = _mean_cross_entropy(ground_truth_input, layers.logits(trained_on))
         loss = optimizing.with_decay(loss, layers.weights + list(decayed), settings)
         rate = optimizing.learning_rate(settings, step_input)
         train_step = optimizing.minimize(loss, rate, settings)
+        train_step = tf.group(train_step, *updates) if updates else train_step
     if isinstance(rate, tf.Tensor):
         tf.summary.scalar('learning_rate', rate, collections=[_AT_STEPS])
     with tf.name_scope('accuracy'):
@@ -116,6 +117,16 @@ def add(bottleneck_tensor, label_count, settings, decayed=()):
         step_summaries=_with_others(summaries, _AT_STEPS),
         evaluation_summaries=_with_others(summaries, AT_EVALUATIONS),
     )
+
+
+def _inputs(bottleneck_tensor):
+    """Returns the placeholders of bottlenecks and of their labels."""
+    shape = [None, bottleneck_tensor.shape.as_list()[1]]
+    with tf.name_scope('input'):
+        return (
+            tf.placeholder_with_default(bottleneck_tensor, shape, 'BottleneckInputPlaceholder'),
+            tf.placeholder(tf.int64, [None], 'GroundTruthInput'),
+        )
 
 
 def _with_others(summaries, collection):
@@ -186,16 +197,16 @@ def _mean_cross_entropy(ground_truth, logits):
     )
 
 
-def _drop_out(bottleneck_input, step_input, settings):
+def _drop_out(bottlenecks, step_input, settings):
     """Returns bottlenecks of which a fraction is zero and the rest larger by as much.
 
     What is dropped depends on the seed and the step alone, so that a run can be resumed.
     """
     draws = tf.random.stateless_uniform(
-        tf.shape(bottleneck_input), tf.stack([settings.random_seed, step_input])
+        tf.shape(bottlenecks), tf.stack([settings.random_seed, step_input])
     )
     kept = tf.cast(draws >= settings.dropout, tf.float32)
-    return bottleneck_input * kept / (1.0 - settings.dropout)
+    return bottlenecks * kept / (1.0 - settings.dropout)
 
 
 def _summarize(variable):

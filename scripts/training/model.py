@@ -1,5 +1,6 @@
 """The trained part of a network: the tail behind the backbone, and the head."""
 
+import functools
 import typing
 
 import numpy as np
@@ -58,17 +59,17 @@ class Model:
             self._features = tf.placeholder(tf.float32, (None,) + backbone.shape, name=_FED)
             tail = tail_lib.find(backbone)
             self._network_nodes = search.nodes_by_name(tail.backbone.graph_def)
-            self._tail = {
-                each.name: tf.Variable(tf.zeros(each.value.shape), name=gradients.SCOPE + each.name)
-                for each in tail.constants
-            }
+            self._tail = _variables_of(tail)
             values = {name: variable.value() for name, variable in self._tail.items()}
             bottleneck = tail_lib.add(tail, self._features, values)
             for name, variable in self._tail.items():
                 places = [head_lib.AT_EVALUATIONS]
                 tf.summary.histogram(_SUMMARIES + name, variable, collections=places)
             decayed = [self._tail[each.name] for each in tail.constants if each.decayed]
-            self._head = head_lib.add(bottleneck, label_count, settings, decayed)
+            in_training = None
+            if backbone.network.from_scratch:
+                in_training = functools.partial(self._in_training, tail, values, settings)
+            self._head = head_lib.add(bottleneck, label_count, settings, decayed, in_training)
             self._variables = {each.op.name: each for each in tf.global_variables()}
             tails = {each.op.name for each in self._tail.values()}
             self._of_head = {each.op.name for each in tf.trainable_variables()} - tails
@@ -76,17 +77,37 @@ class Model:
         self._session = open_session(graph)
         self._session.run(initializer)
         # Not as first values in the graph, which may have two gigabytes at most.
-        for each in tail.constants:
+        for each in tail.constants + tail.statistics:
             self._tail[each.name].load(each.value, self._session)
         fed = [self._features, self._head.ground_truth_input, self._head.step_input]
         self._step = callable_of(self._session, fed, None, self._head.train_step)
-        self._summarized_step = callable_of(
-            self._session, fed, self._head.step_summaries, self._head.train_step
-        )
+        self._summarized_step = self._with_summaries(fed)
         # What is trained on fits into memory; to evaluate takes no more.
         self.most_at_once = None
         if self._tail and settings.train_batch_size != ALL:
             self.most_at_once = settings.train_batch_size
+
+    def _in_training(self, tail, values, settings, step):
+        """Adds the network as it is while it is trained, for `head.add`."""
+        bottleneck, statistics = tail_lib.add_in_training(
+            tail, self._features, values, settings.random_seed, step
+        )
+        return bottleneck, [tf.assign(self._tail[name], each) for name, each in statistics.items()]
+
+    def _with_summaries(self, fed):
+        """Returns a function that runs a step as `_step` does, and returns its summaries."""
+        summaries, train_step = self._head.step_summaries, self._head.train_step
+        if not self._backbone.network.from_scratch:
+            return callable_of(self._session, fed, summaries, train_step)
+        # They run the network as it is in use, which must not change meanwhile.
+        summarize = callable_of(self._session, fed, summaries, summaries.op)
+
+        def run(*values):
+            result = summarize(*values)
+            self._step(*values)
+            return result
+
+        return run
 
     def __enter__(self):
         return self
@@ -194,6 +215,17 @@ class Model:
                 frozen.node.add().CopyFrom(node)
         if self._backbone.graph_def.library.function:
             frozen.library.CopyFrom(self._backbone.graph_def.library)
+
+
+def _variables_of(tail):
+    """Returns a dict from the names of a tail's constants to their variables, which are zeros."""
+    return {
+        each.name: tf.Variable(
+            tf.zeros(each.value.shape), trainable=trainable, name=gradients.SCOPE + each.name
+        )
+        for found, trainable in ((tail.constants, True), (tail.statistics, False))
+        for each in found
+    }
 
 
 def _sort(graph_def, output_name):

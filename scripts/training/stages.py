@@ -49,7 +49,7 @@ def of(settings, backbone, dataset):
     """
     cut = blocks.cut_for(backbone, settings.fine_tune_blocks, settings.fine_tune_from)
     tail_lib.check_gradients(cut)
-    if cut.boundary != backbone.boundary:
+    if cut.boundary != backbone.boundary or backbone.network.from_scratch:
         _announce(settings.training, backbone, cut, len(dataset.photos))
     identity = checkpoint.identity(settings, cut, dataset)
     stages = [_of_run(settings, settings.training, identity, cut)]
@@ -64,24 +64,26 @@ def _of_run(settings, training, identity, backbone):
 
 
 def _announce(training, backbone, cut, photos):
-    """Says in one line what is fine-tuned, and what that takes."""
-    names, tail = blocks.boundaries(backbone), tail_lib.find(cut)
-    count = len(names) + 1
-    if cut.boundary in names:
-        what = '%d of %d blocks, behind %s' % (
-            count - 1 - names.index(cut.boundary),
-            count,
-            cut.boundary,
-        )
-    else:
-        what = 'all of %s' % backbone.network.name
+    """Says in one line what of the network is trained, and what that takes."""
+    tail = tail_lib.find(cut)
     _LOG.info(
-        'Fine-tuning %s: %s parameters; %s; about %s of memory',
-        what,
+        '%s: %s parameters; %s; about %s of memory',
+        _what_is_trained(backbone, cut),
         f'{tail.parameters:,}',
         _what_is_kept(backbone, cut, photos),
         _in_bytes(_memory(training, tail, photos)),
     )
+
+
+def _what_is_trained(backbone, cut):
+    if backbone.network.from_scratch:
+        return 'Training %s from random weights' % backbone.network.name
+    names = blocks.boundaries(backbone)
+    if cut.boundary not in names:
+        return 'Fine-tuning all of %s' % backbone.network.name
+    count = len(names) + 1
+    behind = count - 1 - names.index(cut.boundary)
+    return 'Fine-tuning %d of %d blocks, behind %s' % (behind, count, cut.boundary)
 
 
 def _what_is_kept(backbone, cut, photos):

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 from scripts.common.errors import UserError
 from scripts.graphs import build, paths, search
 from scripts.networks import backbone as backbone_lib
+from scripts.networks.scratch import layers, making
 from scripts.training import gradients, parameters
 
 # What holds no values of its own: the values of what it is given, in the same memory.
@@ -21,10 +22,14 @@ class Tail(typing.NamedTuple):
       constants (by `Dequantize`, say), those nodes of its graph are constants now.
     constants: tuple of the `parameters.Constant`s that are trained, in the graph's order; none
       where the boundary is the bottleneck.
+    statistics: tuple of the `parameters.Constant`s that are moving means and variances of batch
+      norms, where the network is trained from scratch; those of pretrained networks stay as they
+      are, for few photos ruin them.
     """
 
     backbone: backbone_lib.Backbone
     constants: typing.Tuple[parameters.Constant, ...]
+    statistics: typing.Tuple[parameters.Constant, ...] = ()
 
     @property
     def parameters(self):
@@ -62,7 +67,15 @@ def find(backbone):
         for node in backbone.graph_def.node
     ]
     folded = backbone._replace(graph_def=build.graph(nodes, backbone.graph_def))
-    return Tail(folded, tuple(found))
+    return Tail(folded, tuple(found), tuple(_statistics(backbone)))
+
+
+def _statistics(backbone):
+    """Yields the statistics of batch norms that training changes, as `parameters.Constant`s."""
+    if backbone.network.from_scratch:
+        for node in backbone.graph_def.node:
+            if node.op == 'Const' and layers.is_statistic(node.name):
+                yield parameters.Constant(node.name, build.value_of(node), decayed=False)
 
 
 def add(tail, features, values):
@@ -83,6 +96,24 @@ def add(tail, features, values):
     graph_def = gradients.differentiable(backbone.graph_def, _path(backbone)[1:])
     replaced = dict(values, **{backbone.boundary: features})
     return backbone_lib.import_network(backbone._replace(graph_def=graph_def), replaced)
+
+
+def add_in_training(tail, features, values, seed, step):
+    """Adds the tail of a network from scratch to the current graph, as it is while it is trained.
+
+    Args:
+      tail: a `Tail` behind the fed node.
+      features: float32 `[batch] + shape`, what that node is fed.
+      values: a dict as of `add`.
+      seed: int, that of the dropout.
+      step: int32 scalar, the number of the step.
+
+    Returns:
+      The bottleneck tensor, float32 `[batch, length]`, and a dict from the names of `statistics` to
+      tensors of their values after the step.
+    """
+    with tf.name_scope(gradients.SCOPE + 'in_training'):
+        return making.in_training(tail.backbone.network, features, values, seed, step)
 
 
 def check_gradients(backbone):

@@ -1,0 +1,1 @@
+"""Networks that are trained from random weights: each is one function in a file of its own."""
