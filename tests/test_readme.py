@@ -120,6 +120,8 @@ def reader(tmp_path_factory):
     shutil.copy(os.path.join(REPOSITORY, 'requirements.txt'), folder)
     pictures.draw_classes(os.path.join(folder, 'my_photos'), 24)
     os.symlink(os.path.join('..', 'my_photos'), os.path.join(folder, 'tf_files', 'my_photos'))
+    os.mkdir(os.path.join(folder, 'mnist'))
+    os.symlink(os.path.join('..', 'my_photos'), os.path.join(folder, 'mnist', 'train'))
     for number, path in enumerate(['photo.jpg', os.path.join('tf_files', 'photo.jpg')]):
         pictures.draw(os.path.join(folder, path), pictures.COLOURS['Red'], number)
     models = os.path.join(folder, 'tf_files', 'models')

@@ -91,8 +91,9 @@ class KeptPhotos:
 
     def image(self, number):
         """Returns a kept photo, uint8 `[height, width, channels]`, mapped."""
-        begin, *shape = self._index[number, :4].tolist()
-        return self._mapped[begin : begin + int(np.prod(shape))].reshape(shape)
+        begin, height, width, channels = self._index[number, :4].tolist()
+        pixels = self._mapped[begin : begin + height * width * channels]
+        return pixels.reshape(height, width, channels)
 
     def shape(self, number):
         """Returns the shape of a kept photo, a tuple."""
