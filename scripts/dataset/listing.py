@@ -69,7 +69,7 @@ def photo_names(image_dir, extensions, flag=IMAGE_DIR):
     names, seen = {}, _Seen()
     try:
         for entry in _visible(image_dir):
-            if os.path.isdir(entry.path):  # Not entry.is_dir(), which fails on a loop of links.
+            if _is_dir(entry):
                 found = _names_in(entry.path, extensions, seen)
                 if found:
                     names[entry.name] = found
@@ -114,7 +114,7 @@ def train_and_test(image_dir):
         return None
     try:
         entries = _visible(image_dir)
-        folders = [entry.path for entry in entries if os.path.isdir(entry.path)]
+        folders = [entry.path for entry in entries if _is_dir(entry)]
         if any(map(_has_photos, folders)) or not all(map(_has_photos_below, pair)):
             return None
     except OSError:  # It is told where the classes are listed.
@@ -145,21 +145,22 @@ def did_you_mean(folder, flag=IMAGE_DIR):
 def _names_in(folder, extensions, seen):
     # The classic order is the file system's. Sorted within each extension, a copy of the folder on
     # another disk trains the same network from the same seed.
-    names = []
+    ranked = []
     for entry in _visible(folder):
-        if os.path.isdir(entry.path):
+        rank = extensions_lib.rank(entry.name, extensions)
+        if _is_dir(entry):
             seen.left_out[_NESTED].append(entry.path)
-        elif extensions_lib.rank(entry.name, extensions) is None:
+        elif rank is None:
             extension = extensions_lib.of_file(entry.name).lower()
             seen.others[extension].append(entry.path)
-        elif os.path.isfile(entry.path):
-            names.append(entry.name)
+        elif _is_file(entry):
+            ranked.append((rank, entry.name))
         else:
             seen.left_out[_SPECIAL].append(entry.path)
-    if not names:
+    if not ranked:
         wanted = extensions_lib.listed(extensions)
         seen.left_out[_Kind('folders without photos (%s)' % wanted)].append(folder)
-    return sorted(names, key=lambda name: (extensions_lib.rank(name, extensions), name))
+    return [name for _, name in sorted(ranked)]
 
 
 def _warn(extensions, seen):
@@ -245,7 +246,7 @@ def _folders_of_classes(top, depth=_DEPTH):
         if level and any(_is_decoded(entry.name) for entry in entries):
             classes[os.path.dirname(folder)] += 1
         elif level <= depth:
-            waiting.extend((each.path, level + 1) for each in entries if os.path.isdir(each.path))
+            waiting.extend((each.path, level + 1) for each in entries if _is_dir(each))
     found = [folder for folder, count in classes.items() if count >= _ENOUGH_CLASSES]
     return sorted(found)[:_SUGGESTIONS]
 
@@ -253,11 +254,21 @@ def _folders_of_classes(top, depth=_DEPTH):
 def _has_photos_below(folder):
     """Returns whether a sub-folder of a folder has photos."""
     entries = _visible(folder)
-    return any(_has_photos(entry.path) for entry in entries if os.path.isdir(entry.path))
+    return any(_has_photos(entry.path) for entry in entries if _is_dir(entry))
 
 
 def _has_photos(folder):
     return any(_is_decoded(entry.name) for entry in _visible(folder))
+
+
+# Reading a folder tells what is a link, a folder or a file. Links are followed by path: the entry's
+# own functions fail on a loop of links.
+def _is_dir(entry):
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_file(entry):
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()
 
 
 def _visible(folder):
