@@ -17,6 +17,7 @@ from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
+from scripts.dataset import listing
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.evaluation import selection, text
@@ -114,7 +115,7 @@ def main(values, arguments):
         print('\n'.join(text.comparison(_compared(graphs, evaluations)) + ['', counted]))
         return
     print('\n'.join(text.summary(evaluations[0], counted, values.top_k)))
-    _write_files(values, dataset.image_dir, graphs[0], evaluations[0], curves)
+    _write_files(values, dataset.folders, graphs[0], evaluations[0], curves)
 
 
 def _compared(graphs, evaluations):
@@ -186,6 +187,43 @@ def _check_comparable(graphs):
 def _dataset(values, graph):
     """Lists and splits the photos as the flags say, or else the graph, or else the classic way."""
     described = graph.description and graph.description.photos
+    image_dir, test_dir = _folders(values, described)
+    split_lib.check_not_given(values.testing_percentage, test_dir)
+    extensions = described.image_extensions if described else extensions_lib.CLASSIC
+    if values.image_extensions is not None:
+        extensions = extensions_lib.parse(values.image_extensions)
+    if values.category == split_lib.TESTING:
+        if test_dir is not None:
+            return photos_lib.load_test(test_dir, extensions)
+        if described and described.test_dir is not None:
+            folder = described.test_dir and ', ' + described.test_dir
+            raise UserError(
+                'the test photos of the graph %s were in a folder of their own%s: give it as '
+                '--test_dir, or --category=all' % (graph.path, folder)
+            )
+    split = _split(values, described)
+    _check_split(values, split, graph)
+    return photos_lib.load(image_dir, split, extensions, test_dir)
+
+
+def _folders(values, described):
+    """Returns the folder of photos, and that of test photos or None, as `_dataset` lists them."""
+    image_dir, test_dir = values.image_dir, values.test_dir
+    if image_dir is not None and test_dir is None:
+        image_dir, test_dir = listing.train_and_test(image_dir) or (image_dir, None)
+    if described and test_dir is None and image_dir in (None, described.image_dir):
+        test_dir = _if_there(described.test_dir)
+    if described and image_dir is None:
+        image_dir = _if_there(described.image_dir)
+    return _CLASSIC_IMAGE_DIR if image_dir is None else image_dir, test_dir
+
+
+def _if_there(folder):
+    return folder if folder and os.path.isdir(folder) else None
+
+
+def _split(values, described):
+    """Returns the `Split` that the flags say, or else the graph, or else the classic one."""
     split = split_lib.Split()
     if described:
         split = split_lib.Split(
@@ -210,12 +248,7 @@ def _dataset(values, graph):
             'some of these photos: %s',
             ', '.join(different),
         )
-    split = split._replace(**given)
-    _check_split(values, split, graph)
-    extensions = described.image_extensions if described else extensions_lib.CLASSIC
-    if values.image_extensions is not None:
-        extensions = extensions_lib.parse(values.image_extensions)
-    return photos_lib.load(_image_dir(values, described), split, extensions)
+    return split._replace(**given)
 
 
 def _check_split(values, split, graph):
@@ -237,14 +270,6 @@ def _check_split(values, split, graph):
         'was typed; give --image_dir, or --split_image_dir, as --image_dir was typed in training',
         graph.path,
     )
-
-
-def _image_dir(values, described):
-    if values.image_dir is not None:
-        return values.image_dir
-    if described and described.image_dir and os.path.isdir(described.image_dir):
-        return described.image_dir
-    return _CLASSIC_IMAGE_DIR
 
 
 def _write_files(values, image_dir, graph, evaluation, curves):

@@ -20,7 +20,7 @@ import shlex
 from scripts import retrain_flags
 from scripts.common import command, files, flags
 from scripts.common.errors import UserError
-from scripts.dataset import extensions
+from scripts.dataset import extensions, listing
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.export import outputs
@@ -43,11 +43,7 @@ def main(values, arguments):
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
     _check_flags(values, network)
-    split = split_lib.Split(
-        values.testing_percentage, values.validation_percentage, values.split_key
-    )
-    dataset = photos_lib.load(values.image_dir, split, extensions.parse(values.image_extensions))
-    photos_lib.check_trainable(dataset)
+    dataset = _dataset(values)
     settings = _settings(values, network, dataset)
     outputs.check(settings, dataset, values.report)
     exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
@@ -102,7 +98,7 @@ def _write_evaluation(values, settings, dataset, tested):
     evaluation = Evaluation(dataset.labels, tested.photos, tested.scores, exif_rotation=rotation)
     try:
         _write_summaries(settings.training, evaluation)
-        _write_report(values, evaluation)
+        _write_report(values, evaluation, dataset.test_dir or dataset.image_dir)
     except UserError as error:
         return [str(error)]
     return []
@@ -116,7 +112,7 @@ def _write_summaries(training, evaluation):
         tensorboard.write(evaluation, folder, training.end)
 
 
-def _write_report(values, evaluation):
+def _write_report(values, evaluation, image_dir):
     from scripts.evaluation import curves, report
 
     if not values.report:
@@ -124,7 +120,7 @@ def _write_report(values, evaluation):
     subject = report.Subject(
         values.output_graph,
         files.read(values.output_graph, 'graph'),
-        values.image_dir,
+        image_dir,
         split_lib.TESTING,
         datetime.datetime.now(),
     )
@@ -135,7 +131,6 @@ def _write_report(values, evaluation):
 
 def _check_flags(values, network):
     image_settings.check_std(values.input_std)
-    split_lib.check(split_lib.Split(values.testing_percentage, values.validation_percentage))
     if values.fine_tune_blocks and values.fine_tune_from:
         raise UserError(
             '--fine_tune_blocks and --fine_tune_from say the same in two ways: give one of them'
@@ -158,6 +153,23 @@ def _check_flags(values, network):
             )
     for training in filter(None, retrain_flags.stages(values, epoch=1)):
         settings_lib.check(training)
+
+
+def _dataset(values):
+    """Lists and splits the photos as the flags say."""
+    image_dir, test_dir = values.image_dir, values.test_dir
+    pair = None if test_dir is not None else listing.train_and_test(image_dir)
+    if pair is not None:
+        _LOG.info('--image_dir=%s is taken as --image_dir=%s --test_dir=%s', image_dir, *pair)
+        image_dir, test_dir = pair
+    split_lib.check_not_given(flags.given(values, 'testing_percentage'), test_dir)
+    testing_percentage = values.testing_percentage if test_dir is None else 0
+    split = split_lib.Split(testing_percentage, values.validation_percentage, values.split_key)
+    split_lib.check(split)
+    image_extensions = extensions.parse(values.image_extensions)
+    dataset = photos_lib.load(image_dir, split, image_extensions, test_dir)
+    photos_lib.check_trainable(dataset)
+    return dataset
 
 
 def _settings(values, network, dataset):

@@ -123,11 +123,23 @@ def define_photos(define, image_dir, extensions, split_keys, is_described=False)
 
     define.string(
         'image_dir',
-        *otherwise(image_dir, 'The folder that holds one sub-folder of photos per label.'),
+        *otherwise(
+            image_dir,
+            'The folder that holds one sub-folder of photos per label, or folders train and test '
+            'that do.',
+        ),
     )
     for name, purpose in (('testing', 'for testing'), ('validation', 'for validation')):
         meaning = 'The percentage of the photos that are %s.' % purpose
         define.integer(name + '_percentage', *otherwise(10, meaning), PERCENT)
+    define.string(
+        'test_dir',
+        None,
+        'A folder of test photos, with the sub-folders of --image_dir; then all photos of '
+        '--image_dir are for training and validation.'
+        + ' Default: as the graph says, unless --image_dir is another folder.'
+        * is_described,
+    )
     define.string(
         'image_extensions',
         *otherwise(

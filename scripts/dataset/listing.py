@@ -3,11 +3,18 @@
 import collections
 import logging
 import os
+import posixpath
 import shlex
 import typing
 
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
+
+# The flags that folders of classes are given by.
+IMAGE_DIR, TEST_DIR = '--image_dir', '--test_dir'
+
+_TRAIN, _TEST = 'train', 'test'  # The folders of a data set that has test photos of its own.
+_TEST_LIKE = ('val', 'valid', 'validation')  # What may be meant for one.
 
 # How far to search for the right folder below one without classes.
 _DEPTH, _MOST_FOLDERS, _SUGGESTIONS = 3, 1000, 3
@@ -41,7 +48,7 @@ _NESTED = _Kind('folders inside class folders, with all their files')
 _SPECIAL = _Kind('broken links and special files')
 
 
-def photo_names(image_dir, extensions):
+def photo_names(image_dir, extensions, flag=IMAGE_DIR):
     """Returns a dict from each class folder's name to its list of photos' names, in order.
 
     Each kind of files and folders that are left out is a warning.
@@ -49,70 +56,111 @@ def photo_names(image_dir, extensions):
     Args:
       image_dir: the folder of class folders.
       extensions: as of `extensions.of`.
+      flag: by which the folder is given, IMAGE_DIR or TEST_DIR.
 
     Raises:
       UserError: no such folder, or none with photos in it.
     """
     if not image_dir:
         raise UserError(
-            '--image_dir is not set: give the folder that holds one sub-folder of '
-            'photos for each class'
+            '%s is not set: give the folder that holds one sub-folder of '
+            'photos for each class' % flag
         )
     names, seen = {}, _Seen()
     try:
         for entry in _visible(image_dir):
-            if os.path.isdir(entry.path):  # Not entry.is_dir(), which fails on a loop of links.
+            if _is_dir(entry):
                 found = _names_in(entry.path, extensions, seen)
                 if found:
                     names[entry.name] = found
             elif _is_decoded(entry.name):
                 seen.beside.append(entry.path)
     except FileNotFoundError:
-        raise UserError('--image_dir=%s: no such folder' % image_dir)
+        raise UserError('%s=%s: no such folder' % (flag, image_dir))
     except NotADirectoryError:
         raise UserError(
-            '--image_dir=%s is a file, expected a folder of class-named sub-folders' % image_dir
+            '%s=%s is a file, expected a folder of class-named sub-folders' % (flag, image_dir)
         )
     except OSError as error:
         raise UserError(
-            '--image_dir=%s: cannot read %s: %s' % (image_dir, error.filename, error.strerror)
+            '%s=%s: cannot read %s: %s' % (flag, image_dir, error.filename, error.strerror)
         )
     if not names:
         raise UserError(
-            '--image_dir=%s has no sub-folder with photos (%s)%s'
+            '%s=%s has no sub-folder with photos (%s)%s'
             % (
+                flag,
                 image_dir,
                 extensions_lib.listed(extensions),
-                _advice(image_dir, extensions, seen) or '; expected one for each class',
+                _advice(flag, image_dir, extensions, seen) or '; expected one for each class',
             )
         )
     _warn(extensions, seen)
     return names
 
 
-def did_you_mean(image_dir):
+def train_and_test(image_dir):
+    """Returns the folders `train` and `test` in a folder that is made of these two, or None.
+
+    Both hold class folders, and neither they nor other sub-folders hold photos: a folder whose
+    classes are called train and test is none. What is beside them is left out, with a warning.
+
+    Args:
+      image_dir: the folder, as typed.
+    """
+    # With a forward slash, as it would be typed: the split depends on it.
+    pair = posixpath.join(image_dir, _TRAIN), posixpath.join(image_dir, _TEST)
+    if not image_dir or not all(map(os.path.isdir, pair)):
+        return None
+    try:
+        entries = _visible(image_dir)
+        folders = [entry.path for entry in entries if _is_dir(entry)]
+        if any(map(_has_photos, folders)) or not all(map(_has_photos_below, pair)):
+            return None
+    except OSError:  # It is told where the classes are listed.
+        return None
+    photos = [entry.path for entry in entries if _is_decoded(entry.name)]
+    left_out = {*folders, *photos} - {os.path.join(image_dir, name) for name in (_TRAIN, _TEST)}
+    if left_out:
+        _LOG.warning(
+            'left out: folders and photos beside %s (%d), such as %s',
+            ' and '.join(pair),
+            len(left_out),
+            min(left_out),
+        )
+    return pair
+
+
+def did_you_mean(folder, flag=IMAGE_DIR):
     """Returns '; did you mean --image_dir=...?' with folders of classes below one, or ''."""
-    return _question(_folders_of_classes(image_dir))
+    found = _folders_of_classes(folder)
+    train, test, *others = (os.path.join(folder, each) for each in (_TRAIN, _TEST, *_TEST_LIKE))
+    meant = [each for each in others if each in found]
+    if flag == IMAGE_DIR and meant and train in found and test not in found:
+        pair = shlex.quote(train), shlex.quote(meant[0])
+        return '; did you mean --image_dir=%s --test_dir=%s?' % pair
+    return _question(flag, found)
 
 
 def _names_in(folder, extensions, seen):
     # The classic order is the file system's. Sorted within each extension, a copy of the folder on
     # another disk trains the same network from the same seed.
-    names = []
+    ranked = []
     for entry in _visible(folder):
-        if os.path.isdir(entry.path):
+        rank = extensions_lib.rank(entry.name, extensions)
+        if _is_dir(entry):
             seen.left_out[_NESTED].append(entry.path)
-        elif extensions_lib.rank(entry.name, extensions) is None:
+        elif rank is None:
             extension = extensions_lib.of_file(entry.name).lower()
             seen.others[extension].append(entry.path)
-        elif os.path.isfile(entry.path):
-            names.append(entry.name)
+        elif _is_file(entry):
+            ranked.append((rank, entry.name))
         else:
             seen.left_out[_SPECIAL].append(entry.path)
-    if not names:
+    if not ranked:
         wanted = extensions_lib.listed(extensions)
         seen.left_out[_Kind('folders without photos (%s)' % wanted)].append(folder)
-    return sorted(names, key=lambda name: (extensions_lib.rank(name, extensions), name))
+    return [name for _, name in sorted(ranked)]
 
 
 def _warn(extensions, seen):
@@ -136,10 +184,10 @@ def _warn(extensions, seen):
             )
 
 
-def _advice(image_dir, extensions, seen):
+def _advice(flag, folder, extensions, seen):
     """Returns what to do about a folder without classes, as the end of a sentence, or None."""
     if seen.beside:
-        return _advice_on_photos(image_dir, len(seen.beside))
+        return _advice_on_photos(flag, folder, len(seen.beside))
     decoded = [each for each in seen.others if each in extensions_lib.DECODED]
     if decoded:
         return '; %d files have the extension %s: include them with %s' % (
@@ -152,28 +200,28 @@ def _advice(image_dir, extensions, seen):
         most = max(foreign, key=lambda each: len(seen.others[each]))
         count, how = len(seen.others[most]), extensions_lib.how_to_convert(most)
         return '; %d files are %s: %s' % (count, most.upper(), how)
-    return did_you_mean(image_dir) or None
+    return did_you_mean(folder, flag) or None
 
 
-def _advice_on_photos(image_dir, count):
-    above = os.path.dirname(image_dir.rstrip(os.sep))
-    if os.path.basename(image_dir.rstrip(os.sep)) in (os.curdir, os.pardir):
-        above = os.path.join(image_dir, os.pardir)
-    if os.path.normpath(image_dir) == os.curdir:
+def _advice_on_photos(flag, folder, count):
+    above = os.path.dirname(folder.rstrip(os.sep))
+    if os.path.basename(folder.rstrip(os.sep)) in (os.curdir, os.pardir):
+        above = os.path.join(folder, os.pardir)
+    if os.path.normpath(folder) == os.curdir:
         above = os.pardir
     above = above or os.curdir
     if _has_classes(above):
-        return _question([above])
+        return _question(flag, [above])
     return (
         '; expected one for each class, and %d photos are directly in it: put those of each '
         'class into one' % count
     )
 
 
-def _question(folders):
+def _question(flag, folders):
     if not folders:
         return ''
-    flags = ['--image_dir=' + shlex.quote(folder) for folder in folders]
+    flags = ['%s=%s' % (flag, shlex.quote(folder)) for folder in folders]
     return '; did you mean %s?' % ' or '.join(
         [', '.join(flags[:-1])] * (len(flags) > 1) + flags[-1:]
     )
@@ -198,9 +246,29 @@ def _folders_of_classes(top, depth=_DEPTH):
         if level and any(_is_decoded(entry.name) for entry in entries):
             classes[os.path.dirname(folder)] += 1
         elif level <= depth:
-            waiting.extend((each.path, level + 1) for each in entries if os.path.isdir(each.path))
+            waiting.extend((each.path, level + 1) for each in entries if _is_dir(each))
     found = [folder for folder, count in classes.items() if count >= _ENOUGH_CLASSES]
     return sorted(found)[:_SUGGESTIONS]
+
+
+def _has_photos_below(folder):
+    """Returns whether a sub-folder of a folder has photos."""
+    entries = _visible(folder)
+    return any(_has_photos(entry.path) for entry in entries if _is_dir(entry))
+
+
+def _has_photos(folder):
+    return any(_is_decoded(entry.name) for entry in _visible(folder))
+
+
+# Reading a folder tells what is a link, a folder or a file. Links are followed by path: the entry's
+# own functions fail on a loop of links.
+def _is_dir(entry):
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_file(entry):
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()
 
 
 def _visible(folder):

@@ -15,11 +15,19 @@ FEW_PHOTOS = 20
 _NAMED = 3  # Of classes that a warning is about, where they are many.
 _LINES = 10  # Up to so many classes have a warning each.
 
+# In front of the class folders of test photos that have a folder of their own. Classes are never
+# hidden: so nothing that is kept of photos by folder and name is taken for that of others.
+_TEST_FOLDER = '.test/'
+
 _LOG = logging.getLogger(__name__)
 
 
 class Photo(typing.NamedTuple):
-    """One photo: its path, folder and file name, its label's index and its category."""
+    """One photo: its path, folder and file name, its label's index and its category.
+
+    folder: the name of its class folder, behind a prefix where test photos have a folder of their
+      own.
+    """
 
     path: str
     folder: str
@@ -33,7 +41,8 @@ class Dataset(typing.NamedTuple):
 
     So each category is a slice of the list, and of an array with a row for each photo.
 
-    image_dir, split, extensions: as passed to `load`.
+    image_dir, split, extensions, test_dir: as passed to `load`; but beside a test_dir, the split
+      has no test photos.
     """
 
     labels: typing.Tuple[str, ...]
@@ -41,9 +50,15 @@ class Dataset(typing.NamedTuple):
     image_dir: str
     split: split_lib.Split
     extensions: typing.Tuple[str, ...]
+    test_dir: typing.Optional[str] = None
+
+    @property
+    def folders(self):
+        """The one folder or two of the photos, as text."""
+        return ' and '.join(filter(None, (self.image_dir, self.test_dir)))
 
 
-def load(image_dir, split, extensions=extensions_lib.CLASSIC):
+def load(image_dir, split, extensions=extensions_lib.CLASSIC, test_dir=None):
     """Lists the photos below `image_dir` and splits them.
 
     Each sub-folder that holds photos is a class. Hidden files and folders, files with other
@@ -53,13 +68,17 @@ def load(image_dir, split, extensions=extensions_lib.CLASSIC):
       image_dir: the folder, as typed: with BY_PATH its very characters decide the split.
       split: a `Split`.
       extensions: of the files that are photos, as `extensions.of` gives them.
+      test_dir: another folder of class folders, whose photos are then the test photos; or None.
 
     Returns:
       A `Dataset`.
 
     Raises:
-      UserError: no such folder, no class, or labels that are equal or empty.
+      UserError: no such folder, no class, or labels that are equal or empty; or a class of
+        `test_dir` that `image_dir` lacks, or whose photos are in `image_dir`, too.
     """
+    if test_dir is not None:
+        split = split._replace(testing_percentage=0)
     names = listing.photo_names(image_dir, extensions)
     labels = _labels(names)
     photos = []
@@ -74,8 +93,26 @@ def load(image_dir, split, extensions=extensions_lib.CLASSIC):
                     split.category_of(image_dir, folder, name),
                 )
             )
-    photos.sort(key=lambda photo: split_lib.CATEGORIES.index(photo.category))
-    return Dataset(tuple(labels), tuple(photos), image_dir, split, extensions)
+    dataset = Dataset(tuple(labels), tuple(photos), image_dir, split, extensions, test_dir)
+    if test_dir is not None:
+        photos += _test_photos_of(dataset)
+    photos.sort(key=lambda photo: (split_lib.CATEGORIES.index(photo.category), photo.label_index))
+    return dataset._replace(photos=tuple(photos))
+
+
+def load_test(test_dir, extensions=extensions_lib.CLASSIC):
+    """Lists the photos below a folder of test photos, as a `Dataset` of nothing else.
+
+    Args:
+      test_dir, extensions: as for `load`.
+
+    Raises:
+      UserError: no such folder, no class, or labels that are equal or empty.
+    """
+    names = listing.photo_names(test_dir, extensions, listing.TEST_DIR)
+    labels = _labels(names)
+    photos = _test_photos(test_dir, names, range(len(labels)))
+    return Dataset(tuple(labels), tuple(photos), test_dir, split_lib.Split(100, 0), extensions)
 
 
 def check_trainable(dataset):
@@ -93,21 +130,26 @@ def check_trainable(dataset):
                 listing.did_you_mean(dataset.image_dir),
             )
         )
+    percentages, split = '--testing_percentage and --validation_percentage', split_lib.CATEGORIES
+    if dataset.test_dir is not None:
+        percentages = '--validation_percentage'
+        split = split_lib.TRAINING, split_lib.VALIDATION
     counts = {category: [0] * len(dataset.labels) for category in split_lib.CATEGORIES}
     for photo in dataset.photos:
         counts[photo.category][photo.label_index] += 1
+    totals = [sum(each) for each in zip(*(counts[category] for category in split))]
     if not any(counts[split_lib.TRAINING]):
         raise UserError(
-            'none of the %d photos is left for training: lower --testing_percentage '
-            'and --validation_percentage, or add photos' % len(dataset.photos)
+            'none of the %d photos is left for training: lower %s, or add photos'
+            % (sum(totals), percentages)
         )
     for label, count in zip(dataset.labels, counts[split_lib.TRAINING]):
         if not count:
             raise UserError(
                 'class %s has no training photo, so it cannot be learned: add photos to it, or '
-                'lower --testing_percentage and --validation_percentage' % label
+                'lower %s' % (label, percentages)
             )
-    _warn_of_few(dataset.labels, [sum(each) for each in zip(*counts.values())])
+    _warn_of_few(dataset.labels, totals)
     for category in split_lib.CATEGORIES:
         _warn_of_missing(category, counts[category], dataset.labels)
 
@@ -150,6 +192,55 @@ def _warn_of_missing(category, counts, labels):
         _LOG.warning(
             'class %s has 0 %s photos (of %d in that category)', label, category, sum(counts)
         )
+
+
+def _test_photos_of(dataset):
+    """Returns the list of the photos in the folder of test photos that a `Dataset` has."""
+    image_dir, test_dir = dataset.image_dir, dataset.test_dir
+    folders = {photo.folder for photo in dataset.photos}
+    taken = {_real(os.path.join(image_dir, folder)) for folder in folders} | {_real(image_dir)}
+    _check_apart([test_dir], taken, dataset)
+    names = listing.photo_names(test_dir, dataset.extensions, listing.TEST_DIR)
+    _check_apart([os.path.join(test_dir, folder) for folder in sorted(names)], taken, dataset)
+    places = {label.strip(): place for place, label in enumerate(dataset.labels)}
+    labels = [label.strip() for label in _labels(names)]
+    unknown = [label for label in labels if label not in places]
+    if unknown:
+        raise UserError(
+            '--test_dir=%s has the class %r, which --image_dir=%s lacks (it has %s): take its '
+            'folder away, or add photos to train on'
+            % (test_dir, unknown[0], image_dir, ', '.join(labels_lib.shortened(list(places))))
+        )
+    return _test_photos(test_dir, names, [places[label] for label in labels])
+
+
+def _test_photos(test_dir, names, label_indices):
+    return [
+        Photo(
+            os.path.join(test_dir, folder, name),
+            _TEST_FOLDER + folder,
+            name,
+            index,
+            split_lib.TESTING,
+        )
+        for index, folder in zip(label_indices, sorted(names))
+        for name in names[folder]
+    ]
+
+
+def _check_apart(folders, taken, dataset):
+    """Raises UserError where one of the folders of test photos is one of the other photos'."""
+    for folder in folders:
+        if _real(folder) in taken:
+            raise UserError(
+                '--test_dir=%s and --image_dir=%s share the photos in %s: give a folder of other '
+                'photos to test on, or leave out --test_dir'
+                % (dataset.test_dir, dataset.image_dir, folder)
+            )
+
+
+def _real(folder):
+    return os.path.normcase(os.path.realpath(folder))
 
 
 def _labels(names):

@@ -53,6 +53,20 @@ class Split(typing.NamedTuple):
         return TRAINING
 
 
+def check_not_given(testing_percentage, test_dir):
+    """Raises UserError where a percentage is asked for beside a folder of test photos.
+
+    Args:
+      testing_percentage: as given; None and 0 ask for nothing.
+      test_dir: the folder, or None.
+    """
+    if testing_percentage and test_dir is not None:
+        raise UserError(
+            '--testing_percentage=%g is about the photos of --image_dir, and the test photos are '
+            'those of %s: leave it out' % (testing_percentage, test_dir)
+        )
+
+
 def check(split):
     """Raises UserError if the percentages of a `Split` are more than 100 together."""
     if split.testing_percentage + split.validation_percentage > 100:

@@ -10,14 +10,14 @@ ALL = 'all'
 
 
 def count(dataset, category, photos):
-    """Returns a line that says how many photos of a `Dataset`'s folder are of a category."""
-    total = len(dataset.photos)
+    """Returns a line that says how many photos of a `Dataset`'s folders are of a category."""
+    total, folders = len(dataset.photos), printable(dataset.folders)
     if category == ALL:
-        return 'Photos: all %d in %s' % (total, printable(dataset.image_dir))
+        return 'Photos: all %d in %s' % (total, folders)
     return 'Photos: %d of the %d in %s are for %s' % (
         len(photos),
         total,
-        printable(dataset.image_dir),
+        folders,
         category,
     )
 

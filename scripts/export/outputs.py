@@ -33,7 +33,7 @@ def check(settings, dataset, report):
     output_checks.check_folder_writable(summaries_dir)
     encodings.for_tensorflow(summaries_dir)
     summaries.check_dir(summaries_dir)
-    summaries.check_outside(summaries_dir, _folders(settings, dataset.image_dir) + outputs)
+    summaries.check_outside(summaries_dir, _folders(settings, dataset) + outputs)
     if settings.training.intermediate_store_frequency:
         output_checks.check_folder_writable(settings.training.intermediate_output_graphs_dir)
 
@@ -60,12 +60,13 @@ def _lite_labels(settings):
     return '' if same else path
 
 
-def _folders(settings, image_dir):
+def _folders(settings, dataset):
     """Returns pairs of a flag and the folder that it names, empty where it is not used."""
     training = settings.training
     intermediate = training.intermediate_store_frequency and training.intermediate_output_graphs_dir
     return [
-        ('--image_dir', image_dir),
+        ('--image_dir', dataset.image_dir),
+        ('--test_dir', dataset.test_dir),
         ('--model_dir', settings.model_dir),
         ('--bottleneck_dir', settings.bottleneck_dir),
         ('--intermediate_output_graphs_dir', intermediate),

@@ -19,6 +19,8 @@ _ATTRIBUTE = '_classifier'
 _VERSION = 1
 _MOST_PIXELS_A_SIDE = 2**14
 
+LEFT_OUT = ''  # For a folder that there was.
+
 Channels = typing.Union[float, typing.Tuple[float, float, float]]
 
 
@@ -60,6 +62,7 @@ class Photos(typing.NamedTuple):
     split_key: 'path' or 'name'.
     testing_percentage, validation_percentage: 0 to 100.
     image_extensions: of the files that counted, such as 'jpg'.
+    test_dir: the folder of all test photos, or LEFT_OUT; None: they were of image_dir.
     """
 
     image_dir: typing.Optional[str]
@@ -67,6 +70,7 @@ class Photos(typing.NamedTuple):
     testing_percentage: float
     validation_percentage: float
     image_extensions: typing.Tuple[str, ...]
+    test_dir: typing.Optional[str] = None
 
 
 class Test(typing.NamedTuple):
@@ -190,6 +194,10 @@ def _text(value):
     return value
 
 
+def _folder(value):
+    return value if value == LEFT_OUT else _text(value)
+
+
 def _texts(value):
     if not isinstance(value, list):
         raise ValueError('%r is not a list' % (value,))
@@ -239,7 +247,11 @@ def _divisor(value):
 
 
 # Fields that came later: they are left out where they hold these, so that the bytes stay.
-_OMITTED = {Input: {'channels': 3}, Network: {'bottleneck': None}}
+_OMITTED = {
+    Input: {'channels': 3},
+    Network: {'bottleneck': None},
+    Photos: {'test_dir': None},
+}
 
 _PIXELS = _number(1, _MOST_PIXELS_A_SIDE, int)
 _PERCENT = _number(0, 100)
@@ -261,6 +273,7 @@ _READERS = {
         'testing_percentage': _PERCENT,
         'validation_percentage': _PERCENT,
         'image_extensions': _some_texts,
+        'test_dir': _optional(_folder),
     },
     Test: {'accuracy': _number(0, 1), 'photos': _number(1, 2**53, int)},
 }

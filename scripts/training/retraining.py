@@ -110,16 +110,20 @@ def _saved(settings):
 def _description(settings, backbone, dataset):
     """Returns the `Description` of the graph that is to be trained."""
     network, split_used = backbone.network, dataset.split
+    image_dir, test_dir = encodings.as_utf8(dataset.image_dir), dataset.test_dir
+    if not settings.describe_paths:
+        image_dir, test_dir = None, test_dir and description.LEFT_OUT
     return description.Description(
         labels=tuple(label.strip() for label in dataset.labels),
         input=description.Input(network.input_name, *network.pixels),
         network=description.Network(network.name, backbone.sha256),
         photos=description.Photos(
-            image_dir=encodings.as_utf8(dataset.image_dir) if settings.describe_paths else None,
+            image_dir=image_dir,
             split_key=split_used.key,
             testing_percentage=split_used.testing_percentage,
             validation_percentage=split_used.validation_percentage,
             image_extensions=dataset.extensions,
+            test_dir=test_dir and encodings.as_utf8(test_dir),
         ),
         test=None,
         tensorflow=tf.VERSION,

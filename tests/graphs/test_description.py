@@ -27,6 +27,8 @@ def described(value=DESCRIPTION):
         DESCRIPTION,
         DESCRIPTION._replace(test=None),
         DESCRIPTION._replace(photos=DESCRIPTION.photos._replace(image_dir=None)),
+        DESCRIPTION._replace(photos=DESCRIPTION.photos._replace(test_dir='digits/test')),
+        DESCRIPTION._replace(photos=DESCRIPTION.photos._replace(test_dir=description.LEFT_OUT)),
         DESCRIPTION._replace(input=DESCRIPTION.input._replace(mean=127.5)),
         # A name that is no UTF-8, as Python has it.
         DESCRIPTION._replace(photos=DESCRIPTION.photos._replace(image_dir='a\udcff')),
@@ -51,6 +53,7 @@ def test_it_is_one_json_object_in_an_attribute_of_the_output_node():
         'exif_rotation': 'apply',
     }
     assert value['test'] == {'accuracy': 0.8, 'photos': 362}
+    assert 'test_dir' not in value['photos']
 
 
 def test_a_described_graph_runs():
@@ -110,6 +113,7 @@ def changed(*path_and_value):
         changed('photos', 'split_key', 'moon'),
         changed('photos', 'split_key', ['path']),
         changed('photos', 'testing_percentage', -1),
+        changed('photos', 'test_dir', 7),
         changed('test', 'photos', 0),
         changed('test', 'accuracy', 1.5),
     ],
