@@ -191,7 +191,12 @@ _RECIPE = {
     'validation_batch_size': -1,
     'summary_interval': 100,
 }
-_DENSE = {'optimizer': 'adam', 'learning_rate': 0.001, 'train_batch_size': 128}
+_DENSE = {
+    'optimizer': 'adam',
+    'learning_rate': 0.003,
+    'learning_rate_decay': 'cosine',
+    'train_batch_size': 128,
+}
 _MNIST = PixelSpec(28, 28, 0, 255, channels=GREY)
 _SMALL = PixelSpec(32, 32, 127.5, 127.5)
 

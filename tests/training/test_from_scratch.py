@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from scripts import evaluate, label_image, quantize_graph, retrain
+from scripts import label_image, quantize_graph, retrain
 from scripts.common.errors import UserError
 from scripts.graphs import search
 from scripts.images.settings import GREY, PixelSpec
@@ -251,19 +251,17 @@ def test_it_trains_labels_quantizes_and_exports(bench, in_process):
     assert float(re.search(r'Final test accuracy = ([\d.]+)%', ended.out).group(1)) > 50
     assert os.path.getsize(lite) and os.listdir(saved_model)
     rounded = os.path.join(bench.folder, 'rounded.pb')
-    for mode in ('weights', 'eightbit'):
-        ended = in_process(
-            quantize_graph,
-            '--input=' + bench.graph,
-            '--output=' + rounded,
-            '--mode=' + mode,
-            '--output_node_names=final_result',
-        )
-        assert ended.status == 0, ended.err
-        photo = os.path.join(bench.photo_dir, 'Red', '000.jpg')
-        ended = in_process(label_image, photo, '--graph=' + rounded, '--labels=' + bench.labels)
-        assert ended.status == 0, ended.err
-    assert in_process(evaluate, bench.graph, '--image_dir=' + bench.photo_dir).status == 0
+    ended = in_process(
+        quantize_graph,
+        '--input=' + bench.graph,
+        '--output=' + rounded,
+        '--mode=eightbit',
+        '--output_node_names=final_result',
+    )
+    assert ended.status == 0, ended.err
+    photo = os.path.join(bench.photo_dir, 'Red', '000.jpg')
+    ended = in_process(label_image, photo, '--graph=' + rounded, '--labels=' + bench.labels)
+    assert ended.status == 0, ended.err
 
 
 def test_a_run_that_is_stopped_gives_the_same_bytes(bench, in_process, monkeypatch):
@@ -292,10 +290,11 @@ def test_a_run_that_is_stopped_gives_the_same_bytes(bench, in_process, monkeypat
 
 def test_another_seed_is_another_graph(bench, in_process):
     graphs = []
-    for changes in ({}, {'random_seed': 2}, {}):
-        assert in_process(retrain, *flags_of(bench, summary_interval=0, **changes)).status == 0
+    for seed in (1, 2):
+        flags = flags_of(bench, summary_interval=0, how_many_training_steps=5, random_seed=seed)
+        assert in_process(retrain, *flags).status == 0
         graphs.append(bench.graph_bytes())
-    assert graphs[0] == graphs[2] != graphs[1]
+    assert graphs[0] != graphs[1]
 
 
 def test_grey_networks_take_photos_in_colour(bench, install, in_process):
