@@ -4,9 +4,9 @@
 #
 # sh tests/run.sh --all runs them in every environment that has a Python here: Python 3.7 with the
 # newest TensorFlow 1.15; Python 3.6 with the oldest, as in the official container; the newest Python
-# with TensorFlow 2. The tests marked slow, which it alone runs, run once for TensorFlow 1.15 and once
-# for 2; those marked once, in the first environment alone; those marked each_python, in all. Where CI
-# is set, the two with TensorFlow 1.15 must be there.
+# with TensorFlow 2. The tests marked slow, which it alone runs, and those marked each_tensorflow run
+# once for TensorFlow 1.15 and once for 2; those marked once, in the first environment alone; those
+# marked each_python, in all. Where CI is set, the two with TensorFlow 1.15 must be there.
 cd "$(dirname "$0")/.." || exit 1
 . scripts/venv.sh
 
@@ -56,7 +56,7 @@ for environment in $ENVIRONMENTS; do
     if [ -n "$all" ]; then
         case $tested in
             '') marked= ;;
-            *"$tensorflow"*) marked='not slow or each_python' ;;
+            *"$tensorflow"*) marked='each_python or not (slow or once or each_tensorflow)' ;;
             *) marked='not once' ;;
         esac
     fi

@@ -85,6 +85,7 @@ def test_all_modules_are_found():
 
 
 @pytest.mark.parametrize('path', modules())
+@pytest.mark.once
 def test_imports_go_down(path):
     part = path.split(os.sep)[0].replace('.py', '')
     above = {name for name in imported(path) if floor_of(name) > floor_of(part)}
@@ -97,6 +98,7 @@ def is_command(path):
 
 
 @pytest.mark.parametrize('path', modules())
+@pytest.mark.once
 def test_the_library_knows_no_flags(path):
     of_commands = {os.path.join('common', name) for name in ('command.py', 'flags.py')}
     of_commands.add('retrain_flags.py')
@@ -121,6 +123,7 @@ def called(tree):
     return {function.attr for function in calls if isinstance(function, ast.Attribute)}
 
 
+@pytest.mark.once
 def test_there_is_one_training_loop():
     trees = {path: ast.parse(source(path)) for path in modules()}
     assert {path for path in trees if _STEP_MAKERS & called(trees[path])} == _OF_STEPS
@@ -132,6 +135,7 @@ def test_there_is_one_training_loop():
     assert [path for path in trees if 'train' in called(trees[path])] == [fit]
 
 
+@pytest.mark.once
 def test_flags_of_several_commands_are_defined_once():
     assert is_command('retrain.py') and not is_command(os.path.join('common', 'flags.py'))
     defined = collections.Counter()

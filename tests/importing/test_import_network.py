@@ -82,6 +82,7 @@ def test_keras_3_files_are_imported(imported, small_zip, small):
     assert np.allclose(outputs(graph_def, described, images), outputs(other, as_well, images))
 
 
+@pytest.mark.each_tensorflow
 def test_flags_say_how_a_source_is_fed(imported, small):
     images = probing.images(48, 40, 3)
     plain, described = imported('--keras_file=' + small, '--input_height=48', '--input_width=40')
@@ -103,6 +104,7 @@ def test_flags_say_how_a_source_is_fed(imported, small):
     assert np.abs(found - outputs(plain, described, images)).max() > 1e-2
 
 
+@pytest.mark.each_tensorflow
 def test_squeezenet_labels_as_it_does_in_keras(imported, squeezenet):
     graph_def, described = imported(
         '--keras_file=' + squeezenet,
@@ -290,6 +292,7 @@ def test_a_saved_model_is_retrained_and_labels(
     assert ended.status == 0, ended.err
 
 
+@pytest.mark.each_tensorflow
 def test_tensorflow_lite_takes_an_imported_graph(imported, small, tmp_path):
     _, described = imported('--keras_file=' + small, '--channel_order=bgr')
     graph, lite = str(tmp_path / 'net' / 'frozen_graph.pb'), str(tmp_path / 'net.tflite')

@@ -106,6 +106,7 @@ def published(name):
 
 
 @pytest.mark.parametrize('name', sorted(TABLE))
+@pytest.mark.each_tensorflow
 def test_from_download_to_label(name, tmp_path, photos, monkeypatch, in_process):
     data = published(name)
     with serving([whole(data)]) as asked:
