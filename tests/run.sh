@@ -4,9 +4,9 @@
 #
 # sh tests/run.sh --all runs them in every environment that has a Python here: Python 3.7 with the
 # newest TensorFlow 1.15; Python 3.6 with the oldest, as in the official container; the newest Python
-# with TensorFlow 2. The tests marked slow, which it alone runs, run once for TensorFlow 1.15 and once
-# for 2; those marked once, in the first environment alone; those marked each_python, in all. Where CI
-# is set, the two with TensorFlow 1.15 must be there.
+# with TensorFlow 2. The tests marked slow, which it alone runs, and those marked each_tensorflow run
+# once for TensorFlow 1.15 and once for 2; those marked once, in the first environment alone; those
+# marked each_python, in all. Where CI is set, the two with TensorFlow 1.15 must be there.
 cd "$(dirname "$0")/.." || exit 1
 . scripts/venv.sh
 
@@ -27,15 +27,27 @@ lint() {
     linted=yes
 }
 
+make() {
+    oldest=
+    [ "$environment" != 3.6 ] || oldest=tests/oldest.txt
+    # shellcheck disable=SC2086  # Nothing where it is empty.
+    make_venv "$venv" "$python" requirements.txt requirements-dev.txt $oldest
+}
+
+if [ -n "$all" ]; then  # All at once: pip takes half a minute and more for each, on one core.
+    trap 'kill 0' INT
+    for environment in $ENVIRONMENTS; do
+        ! find_environment "$environment" || make &
+    done
+    wait
+    trap - INT
+fi
 for environment in $ENVIRONMENTS; do
     if ! find_environment "$environment"; then
         missing="$missing, Python $environment with $tensorflow"
         continue
     fi
-    oldest=
-    [ "$environment" != 3.6 ] || oldest=tests/oldest.txt
-    # shellcheck disable=SC2086  # Nothing where it is empty.
-    make_venv "$venv" "$python" requirements.txt requirements-dev.txt $oldest || exit 1
+    make || exit 1
     # Its tool needs Python 3.7.
     [ "$environment" = 3.6 ] || [ -n "$linted" ] || lint
     name="$("$python" --version 2>&1) with TensorFlow $("$venv/bin/python" -m pip show tensorflow \
@@ -44,7 +56,7 @@ for environment in $ENVIRONMENTS; do
     if [ -n "$all" ]; then
         case $tested in
             '') marked= ;;
-            *"$tensorflow"*) marked='not slow or each_python' ;;
+            *"$tensorflow"*) marked='each_python or not (slow or once or each_tensorflow)' ;;
             *) marked='not once' ;;
         esac
     fi

@@ -146,6 +146,7 @@ def test_a_pass_that_renames_the_output_node_moves_it(inside, in_process, mode):
 
 
 @pytest.mark.parametrize('mode', MODES)
+@pytest.mark.each_tensorflow
 def test_a_graph_with_a_quantized_input_is_fed_and_labels_as_before(inside, in_process, mode):
     flags = ['--input=out_graph.pb', '--output=small_graph.pb', '--output_node_names=final_result']
     flags += ['--quantized_input', '--quantized_input_min=-1', '--quantized_input_max=1']
@@ -166,6 +167,7 @@ def test_a_graph_with_a_quantized_input_is_fed_and_labels_as_before(inside, in_p
     assert in_process(evaluate, 'out_graph.pb', 'small_graph.pb').status == 0
 
 
+@pytest.mark.each_tensorflow
 def test_the_tools_of_the_ecosystem_keep_it_or_pass_over_it(inside):
     subprocess.run(
         [sys.executable, '-m', 'tensorflow.python.tools.optimize_for_inference']

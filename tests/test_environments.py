@@ -25,14 +25,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(number, module, *arguments):
-    """Runs a command in the environment of a number; it has to end well."""
+def python(number, *arguments):
+    """Runs Python in the environment of a number; it has to end well."""
     subprocess.run(
-        [PYTHONS[number], '-m', 'scripts.' + module] + list(arguments),
+        [PYTHONS[number]] + list(arguments),
         cwd=REPOSITORY,
         check=True,
         stdout=subprocess.DEVNULL,
     )
+
+
+def run(number, module, *arguments):
+    """Runs a command in the environment of a number; it has to end well."""
+    python(number, '-m', 'scripts.' + module, *arguments)
 
 
 @pytest.fixture(scope='module')
@@ -132,50 +137,55 @@ def test_bottlenecks_agree(trained):
 def imported(tmp_path_factory):
     """The folder of what each environment imports: `net/frozen_graph.pb`, of a Keras model."""
     folders = [tmp_path_factory.mktemp('imported') for _ in PYTHONS]
-    for number, folder in enumerate(folders):
-        subprocess.run(
-            [PYTHONS[number], '-m', 'tests.importing.make_models']
-            + ['application', str(folder / 'net.weights.h5'), 'MobileNet'],
-            cwd=REPOSITORY,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        run(
-            number,
-            'import_network',
-            '--keras_application=MobileNet',
-            '--keras_weights=%s' % (folder / 'net.weights.h5'),
-            '--output_name=net',
-            '--model_dir=%s' % folder,
-        )
+    with pool.ThreadPool(AT_ONCE) as threads:
+        threads.starmap(import_network, enumerate(folders))
     return folders
 
 
+def import_network(number, folder):
+    """Makes a Keras model in the environment of a number and imports it, in a folder."""
+    weights = str(folder / 'net.weights.h5')
+    python(number, '-m', 'tests.importing.make_models', 'application', weights, 'MobileNet')
+    run(
+        number,
+        'import_network',
+        '--keras_application=MobileNet',
+        '--keras_weights=' + weights,
+        '--output_name=net',
+        '--model_dir=%s' % folder,
+    )
+
+
 _OUTPUTS = """
-import sys
+import os, sys
 import numpy as np
 from scripts.graphs import description, graph_files
 from scripts.importing import importing, probing
-graph_def = graph_files.read(sys.argv[1])
-described = description.find(graph_def)
-images = probing.normalized(probing.images(224, 224, 3), described.description.input)
-np.save(sys.argv[2], importing.run(graph_def, described.output_name, images))
+found = []
+for folder in sys.argv[2:]:
+    graph_def = graph_files.read(os.path.join(folder, 'net', 'frozen_graph.pb'))
+    described = description.find(graph_def)
+    images = probing.normalized(probing.images(224, 224, 3), described.description.input)
+    found.append(importing.run(graph_def, described.output_name, images))
+np.save(sys.argv[1], found)
 """
+
+
+def outputs(number, folders):
+    """Returns what an environment computes with the graph that each of them imported."""
+    output = str(folders[number] / 'outputs.npy')
+    python(number, '-c', _OUTPUTS, output, *map(str, folders))
+    return np.load(output)
 
 
 def test_what_one_environment_imports_runs_in_all(imported):
     from scripts.importing import probing
 
-    for maker, folder in enumerate(imported):
-        found = []
-        for number in NUMBERS:
-            output = str(folder / ('outputs_%d.npy' % number))
-            graph = str(folder / 'net' / 'frozen_graph.pb')
-            subprocess.run(
-                [PYTHONS[number], '-c', _OUTPUTS, graph, output], cwd=REPOSITORY, check=True
-            )
-            found.append(np.load(output))
-        difference = probing.largest_difference(found[0])
-        greatest = max(np.abs(each - found[0]).max() for each in found)
+    with pool.ThreadPool(AT_ONCE) as threads:
+        found = threads.starmap(outputs, [(number, imported) for number in NUMBERS])
+    for maker in NUMBERS:
+        first = found[0][maker]
+        difference = probing.largest_difference(first)
+        greatest = max(np.abs(each[maker] - first).max() for each in found)
         print('imported by environment %d: outputs within %.2g' % (maker, greatest))
         assert difference > 0.1 and greatest < 1e-3 * difference

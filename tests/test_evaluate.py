@@ -318,6 +318,7 @@ def blue(pixels):
     return (pixels[..., 2] > 200) & (pixels[..., 0] < 120)
 
 
+@pytest.mark.once
 def test_chromium_shows_the_report_without_an_error(in_process, flags, tmp_path, browse):
     report = str(tmp_path / 'report.html')
     assert in_process(evaluate, *flags(report=report)).status == 0
@@ -326,6 +327,7 @@ def test_chromium_shows_the_report_without_an_error(in_process, flags, tmp_path,
     assert blue(pixels_of(browse, report, 1000)).sum() > 1000  # The matrix's diagonal.
 
 
+@pytest.mark.once
 def test_on_a_phone_long_labels_leave_room_for_figures(in_process, flags, tmp_path, browse):
     longest = 'the white throated sparrow of the northern mountains in its winter plumage'
     folder = str(tmp_path / 'photos')

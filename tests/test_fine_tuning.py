@@ -62,6 +62,7 @@ def test_the_head_is_trained_first_and_then_the_last_blocks(bench, in_process):
     assert len(changed) == (0 if 'Before step 20: Kept' in ended.out else 3)
 
 
+@pytest.mark.each_tensorflow
 def test_the_graph_labels_and_quantizes(bench, in_process):
     flags = fine_tuning(bench, hidden_units='16,8', weight_decay=0.001)
     lite = os.path.join(bench.folder, 'flowers.tflite')
@@ -88,6 +89,7 @@ def test_the_graph_labels_and_quantizes(bench, in_process):
     assert in_process(evaluate, bench.graph, '--image_dir=' + bench.photo_dir).status == 0
 
 
+@pytest.mark.each_tensorflow
 def test_two_ways_to_say_the_same_and_all_of_it(bench, in_process):
     graphs = []
     for changes in (
@@ -115,6 +117,7 @@ def test_without_validation_photos_the_last_step_counts(bench, in_process):
     assert 'Kept' not in ended.out and 'Step 31: Train accuracy' in ended.out
 
 
+@pytest.mark.each_tensorflow
 def test_summaries_count_on_and_the_graph_is_resumed_anywhere(bench, in_process, monkeypatch):
     """Stopped before each of these steps: in the head, at the seam, and behind it."""
     monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
@@ -156,6 +159,7 @@ def test_summaries_count_on_and_the_graph_is_resumed_anywhere(bench, in_process,
     assert bench.graph_bytes() == whole
 
 
+@pytest.mark.each_tensorflow
 def test_what_must_be_the_same_to_resume_is_told(bench, in_process, one_error):
     path = os.path.join(bench.folder, 'checkpoint')
     flags = {'checkpoint_path': path, 'resume': True}

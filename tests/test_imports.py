@@ -85,6 +85,7 @@ def test_all_modules_are_found():
 
 
 @pytest.mark.parametrize('path', modules())
+@pytest.mark.once
 def test_imports_go_down(path):
     part = path.split(os.sep)[0].replace('.py', '')
     above = {name for name in imported(path) if floor_of(name) > floor_of(part)}
@@ -97,6 +98,7 @@ def is_command(path):
 
 
 @pytest.mark.parametrize('path', modules())
+@pytest.mark.once
 def test_the_library_knows_no_flags(path):
     of_commands = {os.path.join('common', name) for name in ('command.py', 'flags.py')}
     of_commands.add('retrain_flags.py')
@@ -105,6 +107,35 @@ def test_the_library_knows_no_flags(path):
         assert 'from absl' not in source(path)
 
 
+# Calls that make a training step, and the modules that have them.
+_STEP_MAKERS = {'minimize', 'apply_gradients', 'GradientTape', 'train_on_batch'}
+_OF_STEPS = {
+    os.path.join('training', 'head.py'),
+    os.path.join('training', 'optimizing.py'),
+    os.path.join('sample', 'model.py'),
+}
+_LOOPS = ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp
+
+
+def called(tree):
+    """Returns the names of what is called as an attribute, such as `run` in `session.run()`."""
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {function.attr for function in calls if isinstance(function, ast.Attribute)}
+
+
+@pytest.mark.once
+def test_there_is_one_training_loop():
+    trees = {path: ast.parse(source(path)) for path in modules()}
+    assert {path for path in trees if _STEP_MAKERS & called(trees[path])} == _OF_STEPS
+    loops = [
+        loop for path in _OF_STEPS for loop in ast.walk(trees[path]) if isinstance(loop, _LOOPS)
+    ]
+    assert loops and not any('run' in called(loop) for loop in loops)
+    fit = os.path.join('training', 'fit.py')
+    assert [path for path in trees if 'train' in called(trees[path])] == [fit]
+
+
+@pytest.mark.once
 def test_flags_of_several_commands_are_defined_once():
     assert is_command('retrain.py') and not is_command(os.path.join('common', 'flags.py'))
     defined = collections.Counter()

@@ -39,6 +39,7 @@ def text_opened_without_encoding(tree):
     return found
 
 
+@pytest.mark.once
 def test_no_text_is_read_or_written_in_the_encoding_of_the_system():
     assert text_opened_without_encoding(ast.parse("open('a')\nopen('b', 'w')")) == [1, 2]
     assert not text_opened_without_encoding(ast.parse("open('a', 'rb')\nopen('b', encoding='x')"))
@@ -61,6 +62,7 @@ def test_files_are_written_without_what_only_posix_has(tmp_path):
         assert file.read() == b'new'
 
 
+@pytest.mark.once
 def test_what_only_posix_has_is_imported_where_its_absence_is_handled():
     importing = [
         os.path.relpath(path, REPOSITORY)

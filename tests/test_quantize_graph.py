@@ -179,6 +179,7 @@ def test_killed_at_any_moment_leaves_the_old_output_or_the_new_one(in_process, p
 
 
 @pytest.mark.parametrize('mode', MODES)
+@pytest.mark.each_tensorflow
 def test_tflite_convert_takes_the_weight_modes_only(in_process, paths, tmp_path, mode):
     assert in_process(quantize_graph, *flags(paths, '--mode=' + mode)).status == 0
     lite = str(tmp_path / 'graph.tflite')

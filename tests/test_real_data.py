@@ -131,12 +131,14 @@ def test_classic_bottlenecks_are_used_and_stay(flags, classic_cache, in_process,
     assert final_test_accuracy(ended) > 70
 
 
+@pytest.mark.each_tensorflow
 def test_a_real_quantized_network_gives_batches(flags, in_process):
     ended = in_process(retrain, *flags(architecture=NAME + '_quantized'))
     assert ended.status == 0, ended.err
     assert final_test_accuracy(ended) > 60
 
 
+@pytest.mark.each_tensorflow
 def test_inception_with_real_bottlenecks(shared_data, flags, classic_cache, tmp_path, in_process):
     stand_ins.install('inception_v3', str(tmp_path / 'models'))
     ended = in_process(
@@ -180,6 +182,7 @@ def labelled(in_process, shared_data, photo, *flags):
     ]
 
 
+@pytest.mark.each_tensorflow
 def test_classic_scores_come_out_again(shared_data, in_process):
     rows = read_tsv(os.path.join(shared_data, 'classic', 'label_image.tsv'))
     assert len(rows) == 12

@@ -375,6 +375,7 @@ def test_an_inception_graph_is_fed_at_mul(bench, in_process, tmp_path):
     assert plain.out.splitlines()[3].startswith('green')
 
 
+@pytest.mark.each_tensorflow
 def test_the_tools_of_the_ecosystem_take_the_graph(bench, in_process, tmp_path):
     assert in_process(retrain, *bench.flags()).status == 0
     optimized = str(tmp_path / 'optimized.pb')
@@ -566,6 +567,7 @@ def test_a_checkpoint_of_another_run_is_refused(bench, in_process, one_error):
     assert 'other learning_rate' in message
 
 
+@pytest.mark.each_tensorflow
 def test_exports_are_written_and_a_foreign_folder_is_refused(bench, in_process, one_error):
     saved_model = os.path.join(bench.folder, 'serving', '1')
     lite = os.path.join(bench.folder, 'lite', 'flowers.tflite')
@@ -596,6 +598,7 @@ def test_what_lite_does_not_take_is_told_before_anything_is_computed(bench, one_
 
 
 @pytest.mark.parametrize('failing', ['lite', 'saved_model', 'report'])
+@pytest.mark.each_tensorflow
 def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, monkeypatch, failing):
     from scripts.evaluation import report
     from scripts.export import lite, saved_model
@@ -630,6 +633,7 @@ def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, mon
     assert written == set(places) - {failing}
 
 
+@pytest.mark.each_tensorflow
 def test_labels_beside_a_lite_file_are_not_replaced_by_others(bench, in_process, one_error):
     lite, labels = (os.path.join(bench.folder, name) for name in ('x.tflite', 'x_labels.txt'))
     with open(labels, 'w') as file:

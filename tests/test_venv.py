@@ -124,7 +124,7 @@ def test_all_environments_run_and_the_first_runs_what_is_run_once(run_tests):
     assert ended.returncode == 0, ended.stdout
     assert pytest_runs(ended) == [
         ('3.7', WORKERS),
-        ('3.6', WORKERS + 'not slow or each_python'),
+        ('3.6', WORKERS + 'each_python or not (slow or once or each_tensorflow)'),
         ('3.13', WORKERS + 'not once'),
         ('3.7', 'tests/test_environments.py'),
     ]

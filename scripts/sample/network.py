@@ -67,13 +67,13 @@ def build(images, classes, training):
     return logits
 
 
-def freeze(session_variables, classes):
+def freeze(values, classes):
     """Returns the network as a frozen GraphDef that is fed one image at `input`.
 
     With another shape on that placeholder it takes any number.
 
     Args:
-      session_variables: a dict from the name of a variable to its value, as `values` returns it.
+      values: a dict from the name of each variable to its value.
       classes: how many logits there are.
     """
     graph = tf.Graph()
@@ -82,22 +82,11 @@ def freeze(session_variables, classes):
         build(images, classes, training=False)
         with tf.Session() as session:
             for variable in tf.global_variables():
-                variable.load(session_variables[variable.op.name], session)
+                variable.load(values[variable.op.name], session)
             frozen = tf.graph_util.convert_variables_to_constants(
                 session, graph.as_graph_def(), ['MobilenetV1/Predictions/Reshape_1']
             )
     return versions.strip_defaults(frozen)
-
-
-def values(session):
-    """Returns a dict from the name of each of the network's variables to its value."""
-    variables = [
-        each
-        for each in tf.global_variables()
-        if each.op.name.startswith('MobilenetV1/')
-        and not each.op.name.endswith(('/Adam', '/Adam_1'))
-    ]
-    return {each.op.name: value for each, value in zip(variables, session.run(variables))}
 
 
 def _convolution(net, name, shape, stride, training):

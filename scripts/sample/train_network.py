@@ -41,7 +41,7 @@ def main(values, arguments):
 
     images, labels = training.draw_images(values.images_per_form, values.seed)
     steps = 0 if values.random_weights else values.training_steps
-    graph_def = training.train(images, labels, training.Settings(steps, values.seed))
+    graph_def = training.run(images, labels, steps, values.seed)
     graph_files.write(graph_def, values.output_graph)
     print('Wrote %s' % values.output_graph)
 

@@ -1,30 +1,24 @@
 """Trains the sample network on drawn things."""
 
-import logging
 import multiprocessing
-from typing import NamedTuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from scripts.common.progress import Progress
 from scripts.sample import network, things
+from scripts.sample.model import PEAK_RATE, Model
+from scripts.training.batches import Batch, of_arrays
+from scripts.training.fit import fit
+from scripts.training.settings import Training
 
 BATCH_SIZE = 32
 _COARSE_FRACTION = 2 / 3  # Of the steps: those take a quarter of the time and teach most.
-_CALIBRATION_STEPS = 200  # Batches after which moving averages have forgotten their start.
+_CALIBRATION_BATCHES = 200  # After as many, moving averages have forgotten their start.
 _STEPS_BETWEEN_REPORTS = 500
-_PEAK_RATE = 0.03
 _LOGITS_SPREAD = 4.0  # Standard deviation; suits a learning rate of 0.01.
 
-_LOG = logging.getLogger(__name__)
-
-
-class Settings(NamedTuple):
-    """How the network is made."""
-
-    steps: int  # Batches of BATCH_SIZE; 0 leaves the weights random.
-    seed: int
+_CHANNELS = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
+_NO_PHOTOS = of_arrays(np.empty([0, 0, 0, 3], np.float32), np.empty(0, np.int64), [])
 
 
 def draw_images(images_per_form, seed):
@@ -32,11 +26,11 @@ def draw_images(images_per_form, seed):
 
     Returns:
       images: uint8 array `[count, IMAGE_SIZE, IMAGE_SIZE, 3]`, the forms taking turns.
-      labels: int32 array `[count]`, each an index into things.CLASSES.
+      labels: int64 array `[count]`, each an index into things.CLASSES.
     """
     count = images_per_form * len(things.FORMS)
     images = np.empty([count, network.IMAGE_SIZE, network.IMAGE_SIZE, 3], np.uint8)
-    labels = np.array([_label(i) for i in range(count)], np.int32)
+    labels = np.array([_label(i) for i in range(count)], np.int64)
     pictures = (
         things.Picture(things.CLASSES[label], (seed, i), network.IMAGE_SIZE)
         for i, label in enumerate(labels)
@@ -57,78 +51,63 @@ def _label(i):
     return i % len(things.FORMS) * textures + (turn if turn < textures else 0)
 
 
-def batches(images, labels, steps, coarse_steps, seed):
-    """Yields `steps` batches: float32 `[BATCH_SIZE, size, size, 3]`, -1 to 1, and their labels.
+class Batches:
+    """Batches of float32 `[BATCH_SIZE, size, size, 3]`, -1 to 1, and their labels, without end.
 
-    The first `coarse_steps` of them show every other pixel. A batch is turned by a quarter or
-    mirrored and shifted as one, and each image's colour channels change places, at no cost to
-    speak of; no class depends on any of that.
+    A batch is turned by a quarter or mirrored and shifted as one, and each image's colour channels
+    change places, at no cost to speak of; no class depends on any of that.
+
+    Args:
+      images, labels: as `draw_images` returns them.
+      coarse: int, how many batches, the first ones, show every other pixel.
+      seed: int.
     """
-    random = np.random.RandomState(seed)
-    channels = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
-    for i in range(steps):
-        chosen = random.randint(len(images), size=BATCH_SIZE)
-        every = 2 if i < coarse_steps else 1
-        batch = np.rot90(images[chosen, ::every, ::every], random.randint(4), axes=(1, 2))
+
+    def __init__(self, images, labels, coarse, seed):
+        self._images, self._labels, self._coarse = images, labels, coarse
+        self._random = np.random.RandomState(seed)
+
+    def next(self):
+        """Returns the next `Batch`."""
+        random, every = self._random, 2 if self._coarse > 0 else 1
+        self._coarse -= 1
+        chosen = random.randint(len(self._images), size=BATCH_SIZE)
+        batch = np.rot90(self._images[chosen, ::every, ::every], random.randint(4), axes=(1, 2))
         batch = batch[:, :, :: random.choice([-1, 1])]
         batch = np.roll(batch, random.randint(-6, 7, 2), axis=(1, 2))
-        mix = channels[random.randint(len(channels), size=BATCH_SIZE)]
+        mix = _CHANNELS[random.randint(len(_CHANNELS), size=BATCH_SIZE)]
         batch = np.take_along_axis(batch, mix[:, np.newaxis, np.newaxis, :], axis=3)
         normalized = (batch - np.float32(network.PIXEL_MEAN)) / np.float32(network.PIXEL_STD)
-        yield normalized, labels[chosen]
+        return Batch(normalized, self._labels[chosen])
+
+    def skip(self, count):
+        """Passes over `count` batches."""
+        for _ in range(count):
+            self.next()
 
 
-def train(images, labels, settings):
-    """Returns the network, trained on `draw_images`'s result, as a frozen GraphDef."""
-    with tf.Graph().as_default():
-        tf.set_random_seed(settings.seed)
-        images_tensor = tf.placeholder(tf.float32, [None, None, None, 3])
-        labels_tensor = tf.placeholder(tf.int32, [None])
-        logits = network.build(images_tensor, len(things.CLASSES), training=True)
-        loss = _loss(labels_tensor, logits)
-        hits = tf.reduce_mean(tf.cast(tf.nn.in_top_k(logits, labels_tensor, 1), tf.float32))
-        statistics = tf.group(*tf.get_collection(tf.GraphKeys.UPDATE_OPS))
-        step = tf.train.create_global_step()
-        rate = tf.train.cosine_decay(_PEAK_RATE, step, max(settings.steps, 1))
-        descent = tf.train.AdamOptimizer(rate, epsilon=1e-5).minimize(loss, global_step=step)
-        start = tf.global_variables_initializer()
-        tf.get_default_graph().finalize()
-        stream = batches(
-            images, labels, settings.steps, int(_COARSE_FRACTION * settings.steps), settings.seed
-        )
-        with tf.Session() as session, Progress('Training', settings.steps, 'steps') as progress:
-            session.run(start)
-            for i, (batch, truth) in enumerate(stream, 1):
-                _, loss_value, accuracy = session.run(
-                    [(descent, statistics), loss, hits],
-                    {images_tensor: batch, labels_tensor: truth},
-                )
-                progress.advance(1)
-                if i % _STEPS_BETWEEN_REPORTS == 0:
-                    _LOG.info('step %d: loss %.2f, accuracy %.1f%%', i, loss_value, 100 * accuracy)
-            sample = batches(images, labels, _CALIBRATION_STEPS, 0, settings.seed)
-            seen = [
-                session.run([logits, statistics], {images_tensor: batch})[0] for batch, _ in sample
-            ]
-            values = network.values(session)
-    return network.freeze(_centred(values, np.concatenate(seen)), len(things.CLASSES))
+def run(images, labels, steps, seed):
+    """Returns the network, trained on `draw_images`'s result, as a frozen GraphDef.
 
-
-def _loss(labels, logits):
-    """The cross entropy of the form and of the filling, each summed over the other.
-
-    Told both at once, a network learns either from all pictures that show it: much faster than
-    the classes one by one.
+    Args:
+      images, labels: as `draw_images` returns them.
+      steps: int, batches of BATCH_SIZE; 0 leaves the weights random.
+      seed: int.
     """
-    textures = len(things.FILLINGS)
-    pairs = tf.reshape(logits, [-1, len(things.FORMS), textures])
-    form = tf.losses.sparse_softmax_cross_entropy(
-        labels // textures, tf.reduce_logsumexp(pairs, axis=2)
+    settings = Training(
+        how_many_training_steps=steps,
+        learning_rate=PEAK_RATE,
+        random_seed=seed,
+        train_batch_size=BATCH_SIZE,
+        eval_step_interval=_STEPS_BETWEEN_REPORTS,
     )
-    filling = tf.losses.sparse_softmax_cross_entropy(
-        labels % textures, tf.reduce_logsumexp(pairs, axis=1)
-    )
-    return form + 0.5 * filling
+    with Model(steps, seed) as model:
+        batches = Batches(images, labels, int(_COARSE_FRACTION * steps), seed)
+        fit(model, batches, _NO_PHOTOS, settings)
+        batches = Batches(images, labels, 0, seed)
+        logits = [model.calibrate(batches.next()) for _ in range(_CALIBRATION_BATCHES)]
+        values = model.values()
+    return network.freeze(_centred(values, np.concatenate(logits)), len(things.CLASSES))
 
 
 def _centred(values, logits):

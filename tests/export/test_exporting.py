@@ -73,6 +73,7 @@ def test_a_saved_model_gives_the_scores_of_encoded_photos(saved_model, paths, sc
     assert given['labels'].tolist() == [[label.encode() for label in LABELS]] * 50
 
 
+@pytest.mark.each_tensorflow
 def test_a_saved_model_turns_photos_where_the_training_did(graph_def, tmp_path):
     graph_input = graph_input_lib.read_off(graph_def)
     turning = graph_input._replace(pixels=graph_input.pixels._replace(exif_rotation=APPLY))
@@ -108,6 +109,7 @@ def saved_model_cli(*arguments):
     ).stdout
 
 
+@pytest.mark.each_tensorflow
 def test_the_saved_model_tool_shows_and_runs_it(saved_model, paths, scores, tmp_path):
     shown = saved_model_cli('show', '--dir', saved_model, '--all')
     for name in ("inputs['image_bytes']", "outputs['scores']", "outputs['labels']"):

@@ -21,11 +21,13 @@ def application(output, name):
     """Writes the weights of a Keras application, random, that tell images apart."""
     import tensorflow as tf
 
+    forget_earlier_batches(tf)
     model = _application(tf, name)
+    model.set_weights(random_weights(model))
     images = probing.images(*[int(size) for size in model.input_shape[1:]])
     if not any(type(each).__name__ == 'Rescaling' for each in model.layers):
         images = images / 127.5 - 1
-    model = with_random_weights(tf, model, images)
+    take_statistics(tf, model, images)
     sharpen(tf, model, images)
     save_weights(tf, model, output)
 
@@ -54,41 +56,41 @@ def _application(tf, name):
     return model
 
 
+def forget_earlier_batches(tf):
+    """Lets the batch norms that are made from here on keep the statistics of the last batch."""
+    layer = tf.keras.layers.BatchNormalization
+    init = layer.__init__
+
+    def without_momentum(self, *arguments, **options):
+        init(self, *arguments, **dict(options, momentum=0.0))
+
+    layer.__init__ = without_momentum
+
+
 def random_weights(model):
     """Returns random weights with which values keep their size from layer to layer."""
     random = np.random.RandomState(_SEED)
     made = []
-    for weight in model.get_weights():
-        if weight.ndim > 1:
-            depthwise = weight.ndim == 4 and weight.shape[3] == 1 and weight.shape[2] > 1
-            fan_in = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
-            made.append(random.randn(*weight.shape) * (2 / fan_in) ** 0.5)
+    for weight in model.weights:
+        # Not of get_weights, which in 1.15 computes the first values of each.
+        shape = tuple(int(size) for size in weight.shape)
+        if len(shape) > 1:
+            depthwise = len(shape) == 4 and shape[3] == 1 and shape[2] > 1
+            fan_in = np.prod(shape[:2] if depthwise else shape[:-1])
+            made.append(random.randn(*shape) * (2 / fan_in) ** 0.5)
         else:
-            made.append(random.uniform(0.5, 1, weight.shape))
+            made.append(random.uniform(0.5, 1, shape))
     return made
 
 
-def with_random_weights(tf, model, images):
-    """Returns a model of random weights, whose batch norms have the statistics of some images.
-
-    It is a copy: in 1.15 to build a large one takes a quarter of a minute.
-    """
-    config, random = model.get_config(), random_weights(model)
-    for each in config['layers']:
-        if 'momentum' in each['config']:
-            each['config']['momentum'] = 0.0
-    tf.keras.backend.clear_session()
-    copy = type(model).from_config(config)
-    copy.set_weights(random)
+def take_statistics(tf, model, images):
+    """Gives the batch norms of a model the statistics of some images."""
     if tf.executing_eagerly():
-        copy(images, training=True)
-    else:
-        backend = tf.keras.backend
-        step = backend.function(
-            copy.inputs + [backend.learning_phase()], copy.outputs, updates=copy.updates
-        )
-        step([images, True])
-    return copy
+        model(images, training=True)
+        return
+    backend = tf.keras.backend
+    fed = model.inputs + [backend.learning_phase()]
+    backend.function(fed, model.outputs, updates=model.updates)([images, True])
 
 
 def scale_last(model, factor):

@@ -82,6 +82,7 @@ def test_keras_3_files_are_imported(imported, small_zip, small):
     assert np.allclose(outputs(graph_def, described, images), outputs(other, as_well, images))
 
 
+@pytest.mark.each_tensorflow
 def test_flags_say_how_a_source_is_fed(imported, small):
     images = probing.images(48, 40, 3)
     plain, described = imported('--keras_file=' + small, '--input_height=48', '--input_width=40')
@@ -103,6 +104,7 @@ def test_flags_say_how_a_source_is_fed(imported, small):
     assert np.abs(found - outputs(plain, described, images)).max() > 1e-2
 
 
+@pytest.mark.each_tensorflow
 def test_squeezenet_labels_as_it_does_in_keras(imported, squeezenet):
     graph_def, described = imported(
         '--keras_file=' + squeezenet,
@@ -121,7 +123,7 @@ def test_squeezenet_labels_as_it_does_in_keras(imported, squeezenet):
     + ([] if IS_1 else ['EfficientNetB0', 'MobileNetV3Small']),
 )
 @pytest.mark.slow
-def test_keras_applications(imported, folder, formats, name, in_process, tmp_path, flowers):
+def test_keras_applications(imported, folder, formats, name, in_process, tmp_path, photo_dir):
     weights = make('application', folder / ('%s.%s' % (name, formats[1])), name)
     _, described = imported('--keras_application=' + name, '--keras_weights=' + weights)
     expected = {
@@ -130,7 +132,7 @@ def test_keras_applications(imported, folder, formats, name, in_process, tmp_pat
         'MobileNetV3Small': (0.0, 1.0),
     }.get(name, (127.5, 127.5))
     assert described.description.input[1:] == (224, 224) + expected + ('ignore', 3)
-    retrain(in_process, tmp_path, flowers)  # Random features: of its accuracy nothing is expected.
+    retrain(in_process, tmp_path, photo_dir)  # Random features: any accuracy will do.
 
 
 @pytest.mark.parametrize(
@@ -290,6 +292,7 @@ def test_a_saved_model_is_retrained_and_labels(
     assert ended.status == 0, ended.err
 
 
+@pytest.mark.each_tensorflow
 def test_tensorflow_lite_takes_an_imported_graph(imported, small, tmp_path):
     _, described = imported('--keras_file=' + small, '--channel_order=bgr')
     graph, lite = str(tmp_path / 'net' / 'frozen_graph.pb'), str(tmp_path / 'net.tflite')

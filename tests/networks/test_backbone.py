@@ -53,7 +53,8 @@ def serving(answers):
             """Says nothing: the output is the tests'."""
 
     with http.server.HTTPServer(('127.0.0.1', 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # So often it looks whether it is to shut down: half a second is its own default.
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         old = registry.DOWNLOAD_ROOT
         registry.DOWNLOAD_ROOT = 'http://127.0.0.1:%d/models/' % server.server_port
         try:

@@ -109,6 +109,7 @@ def archive_of(name):
 
 
 @pytest.mark.parametrize('name', sorted(TABLE))
+@pytest.mark.each_tensorflow
 def test_from_download_to_label(name, tmp_path, photos, monkeypatch, in_process):
     data = archive_of(name)
     with serving([whole(data)]) as asked:

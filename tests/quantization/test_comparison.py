@@ -112,6 +112,7 @@ REAL = [
 
 @pytest.mark.parametrize('mode', settings.MODES)
 @pytest.mark.parametrize('path', REAL)
+@pytest.mark.each_tensorflow
 def test_no_warning_of_real_graphs(shared_data, path, mode):
     graph_def = graph_files.read(os.path.join(shared_data, path))
     output = search.outputs(graph_def)[0]

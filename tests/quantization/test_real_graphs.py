@@ -10,7 +10,10 @@ from scripts.images import graph_input
 from scripts.inference import labelling
 from scripts.quantization import modes, settings
 
-pytestmark = pytest.mark.xdist_group('real graphs')  # For its fixtures.
+pytestmark = [
+    pytest.mark.each_tensorflow,
+    pytest.mark.xdist_group('real graphs'),  # For its fixtures.
+]
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,6 @@ import os
 import resource
 import shutil
 import sys
-import tempfile
 import traceback
 
 import numpy as np
@@ -56,7 +55,7 @@ def tried(name, count, seed=SEED):
     endings, faults = collections.Counter(), []
     peak = begin = 0
     units = -(-count // _UNIT)
-    with tempfile.TemporaryDirectory() as folder:
+    with bench.folder_in_memory() as folder:
         while begin < units:
             watch = _Watch(os.path.join(folder, str(begin)))
             begin = watch.run(name, seed, begin, units)

@@ -3,11 +3,11 @@
 import re
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.robustness import bench
 from tests.robustness.bench import SEED, Row
 
 FULL = 200000
@@ -31,7 +31,7 @@ def tried(name, count, seed=SEED):
         '-timeout=%d' % _HANG_SECONDS,
         '-rss_limit_mb=%d' % _MEMORY_MB,
     ]
-    with tempfile.TemporaryDirectory() as folder:
+    with bench.folder_in_memory() as folder:
         process = subprocess.run(
             [sys.executable, '-m', 'tests.robustness.guided', name, folder] + flags,
             cwd=REPOSITORY,

@@ -44,7 +44,7 @@ def _run(*arguments):
 def made(tmp_path_factory):
     """A graph that was trained for two steps."""
     path = str(tmp_path_factory.mktemp('made') / 'graph.pb')
-    with mock.patch.object(training, '_CALIBRATION_STEPS', 3):
+    with mock.patch.object(training, '_CALIBRATION_BATCHES', 3):
         assert _run('--output_graph=' + path, '--images_per_form=1', '--training_steps=2') == 0
     return path
 
@@ -106,7 +106,7 @@ def test_holds_what_tensorflow_1_4_knows(graph_def):
 
 
 def test_random_weights_have_the_same_shape(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, '_CALIBRATION_STEPS', 3)
+    monkeypatch.setattr(training, '_CALIBRATION_BATCHES', 3)
     path = str(tmp_path / 'random.pb')
     assert _run('--output_graph=' + path, '--images_per_form=1', '--random_weights') == 0
 
@@ -121,18 +121,6 @@ def test_random_weights_have_the_same_shape(made, tmp_path, monkeypatch):
         ]
 
     assert shapes(path) == shapes(made)
-
-
-def test_drawing_and_batches_repeat():
-    images, labels = training.draw_images(1, seed=4)
-    again, _ = training.draw_images(1, seed=4)
-    assert images.dtype == np.uint8 and labels.dtype == np.int32
-    assert images.shape == (len(things.FORMS), 96, 96, 3)
-    assert np.array_equal(images, again) and len(set(labels)) == len(things.FORMS)
-    batch, batch_labels = next(training.batches(images, labels, 3, 1, seed=5))
-    assert batch.shape == (training.BATCH_SIZE, 48, 48, 3) and batch.dtype == np.float32
-    assert -1 <= batch.min() < batch.max() <= 1 and batch_labels.shape == (training.BATCH_SIZE,)
-    assert np.array_equal(batch, next(training.batches(images, labels, 3, 1, seed=5))[0])
 
 
 @pytest.mark.parametrize(
