@@ -86,8 +86,7 @@ class _Layers:
             return self._dropout(values, rate)
 
     def _weights(self, name, shape):
-        """Returns weights and biases."""
-
+        """Returns the parameters of a layer: weights of a shape, and biases."""
         weights = self._parameter(name + '/weights', shape, _uniform)
         return weights, self._parameter(name + '/biases', shape[-1:], _zeros)
 
