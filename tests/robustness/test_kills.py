@@ -14,6 +14,7 @@ import typing
 import numpy as np
 import pytest
 
+from scripts.graphs import graph_files
 from scripts.networks import registry
 from tests import stand_ins
 from tests.robustness import bench, samples
@@ -91,11 +92,38 @@ def _victims(folder, root):
     retrain = 'scripts.retrain'
     quick = functools.partial(_seconds_between_checkpoints, 0.01)
     return [
-        Victim('retrain, bottlenecks', 24, retrain, flags_of(), ' bottlenecks found', 'Step 0'),
-        Victim('retrain, training', 18, retrain, long_training, 'Step 0', 'Final', cached, quick),
-        Victim('retrain, export', 18, retrain, exports, 'Final test', None, cached),
+        Victim('retrain, bottlenecks', 20, retrain, flags_of(), ' bottlenecks found', 'Step 0'),
+        Victim('retrain, training', 16, retrain, long_training, 'Step 0', 'Final', cached, quick),
+        Victim('retrain, export', 14, retrain, exports, 'Final test', None, cached),
+        _fine_tuning_victim(os.path.join(folder, 'tuned'), quick),
         _download_victim(few, root),
     ] + _victims_of_a_graph(graph, labels, photos)
+
+
+def _fine_tuning_victim(folder, prepare):
+    """Returns a run of both stages: bottlenecks, the head, distorted copies, the last blocks."""
+    photos = bench.prepare_photos(folder)
+    network = registry.find(bench.NETWORK).graph_file
+    graph_files.write(stand_ins.mobilenet_of_blocks(), os.path.join(folder, 'models', network))
+
+    def flags(place):
+        return bench.retrain_flags(
+            photos,
+            place,
+            checkpoint_path=os.path.join(place, 'checkpoint'),
+            resume=True,
+            fine_tune_blocks=2,
+            head_steps=60,
+            how_many_training_steps=60,
+            train_batch_size=10,
+            flip_left_right=True,
+            distorted_copies=3,
+        )
+
+    return Victim(
+        'retrain, fine-tuning', 10, 'scripts.retrain', flags, ' bottlenecks found', 'Final', None,
+        prepare,
+    )  # fmt: skip
 
 
 def _download_victim(photos, root):
