@@ -2,7 +2,7 @@
 
   python -m tests.robustness
 
-Takes about a quarter of an hour; the tests try a tenth, or a twentieth, of each.
+Takes 20 to 25 minutes; the tests try a tenth, or a twentieth, of each.
 """
 
 import os
