@@ -67,7 +67,7 @@ class _Layers(typing.NamedTuple):
 
 
 def add(bottleneck_tensor, label_count, settings, decayed=(), in_training=None):
-    """Adds a head behind a network, to the current graph.
+    """Adds a head behind a network, to the current graph; returns a `Head`.
 
     Args:
       bottleneck_tensor: float32 `[batch, length]`.
@@ -76,9 +76,6 @@ def add(bottleneck_tensor, label_count, settings, decayed=(), in_training=None):
       decayed: variables of the network that have weight decay where the head has.
       in_training: where the network gives others in training, takes the number of the step, int32
         scalar, and returns those bottlenecks and a list of operations of the step; or None.
-
-    Returns:
-      A `Head`.
     """
     bottleneck_input, ground_truth_input = _inputs(bottleneck_tensor)
     layers, logits = _logits(bottleneck_input, label_count, settings)
