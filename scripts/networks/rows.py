@@ -204,7 +204,14 @@ _FROM_SCRATCH = [
     _from_scratch('dense_128', _MNIST, _DENSE),
     _from_scratch('dense_128_128', _MNIST, _DENSE),
     _from_scratch(
-        'cnn_32', _SMALL, {'optimizer': 'momentum', 'learning_rate': 0.01, 'train_batch_size': 64}
+        'cnn_32',
+        _SMALL,
+        {
+            'optimizer': 'momentum',
+            'learning_rate': 0.01,
+            'learning_rate_decay': 'cosine',
+            'train_batch_size': 64,
+        },
     ),
     _from_scratch('alexnet_32', _SMALL, {'learning_rate': 0.01, 'train_batch_size': 64}),
 ]
