@@ -1,0 +1,8 @@
+# Tiny ImageNet at 32 x 32 pixels: AlexNet, not quite two epochs. It needs the folder tiny_imagenet_32/,
+# with train/ and val/ in it.
+python -m scripts.retrain --image_dir=tiny_imagenet_32/train --test_dir=tiny_imagenet_32/val \
+    --architecture=alexnet_32 --random_seed=1 --how_many_training_steps=1400 \
+    --validation_percentage=4 --summary_interval=20 --bottleneck_dir=tf_files/bottlenecks \
+    --summaries_dir=tf_files/training_summaries/tiny_imagenet_alexnet \
+    --output_graph=tf_files/tiny_imagenet_alexnet.pb \
+    --output_labels=tf_files/tiny_imagenet_alexnet.txt
