@@ -22,7 +22,7 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.evaluation import selection, text
 from scripts.images import exif
-from scripts.images.settings import APPLY, EXIF_ROTATIONS, IGNORE
+from scripts.images.settings import APPLY, DECODINGS, EXIF_ROTATIONS, IGNORE
 from scripts.inference import finished_graph
 
 _LOG = logging.getLogger('scripts.evaluate')  # Not __name__: that is __main__ here.
@@ -67,6 +67,7 @@ def _define_flags(define):
         'The photos to evaluate on.',
     )
     flags.define_exif_rotation(photos, EXIF_ROTATIONS)
+    flags.define_decode(photos, DECODINGS)
     outputs = define.group('Outputs')
     flags.define_top_k(outputs, 'Up to which number of top labels to count the true one.')
     flags.define_report(outputs, None)

@@ -17,7 +17,7 @@ from scripts.common.progress import Progress
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
 from scripts.images import exif
-from scripts.images.settings import EXIF_ROTATIONS
+from scripts.images.settings import DECODINGS, EXIF_ROTATIONS
 from scripts.inference import finished_graph, label_output
 
 FLAGS = flags.FlagValues()
@@ -33,6 +33,7 @@ def _define_flags(define):
         'commas. May be given more than once, or as arguments without --image.',
     )
     flags.define_exif_rotation(photos, EXIF_ROTATIONS)
+    flags.define_decode(photos, DECODINGS)
     flags.define_graph(graph, 'The graph that retrain wrote.')
     flags.define_graph_reading(graph)
     outputs = define.group('Outputs')

@@ -182,7 +182,7 @@ def _settings(values, network, dataset):
         seed = random.SystemRandom().randrange(retrain_flags.SEEDS)
     stages = retrain_flags.stages(values, epoch)
     head, training = [each and each._replace(random_seed=seed) for each in stages]
-    pixels = network.pixels._replace(exif_rotation=values.exif_rotation)
+    pixels = network.pixels._replace(exif_rotation=values.exif_rotation, decode=values.decode)
     if network.from_scratch:
         network = network._replace(seed=seed)
     return flags.settings(

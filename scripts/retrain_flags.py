@@ -4,7 +4,7 @@ from scripts.common import flags
 from scripts.dataset import extensions
 from scripts.dataset import split as split_lib
 from scripts.images import bad_images
-from scripts.images.settings import EXIF_ROTATIONS, IGNORE
+from scripts.images.settings import DECODINGS, EXACT, EXIF_ROTATIONS, IGNORE
 from scripts.networks import registry
 from scripts.training import settings as settings_lib
 
@@ -87,6 +87,7 @@ def stages(values, epoch):
 def _define_photos(define):
     flags.define_photos(define, '', extensions.DECODED, [split_lib.BY_PATH, split_lib.BY_NAME])
     flags.define_exif_rotation(define, EXIF_ROTATIONS, IGNORE)
+    flags.define_decode(define, DECODINGS, EXACT)
     define.choice(
         'bad_images',
         bad_images.SKIP,

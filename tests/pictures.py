@@ -45,3 +45,13 @@ def rotated_copy(folder, copy):
             with open(os.path.join(copy, name, file_name), 'wb') as file:
                 file.write(data)
     return copy
+
+
+def enlarged_copy(folder, copy, side):
+    """Scales each photo of a folder of classes to `side` pixels square; returns the copy."""
+    for name in sorted(os.listdir(folder)):
+        os.makedirs(os.path.join(copy, name))
+        for file_name in sorted(os.listdir(os.path.join(folder, name))):
+            with Image.open(os.path.join(folder, name, file_name)) as image:
+                image.resize((side, side)).save(os.path.join(copy, name, file_name))
+    return copy

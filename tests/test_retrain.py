@@ -240,6 +240,45 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
     assert 'the photo carries an EXIF rotation' in contradicted.err
 
 
+def test_photos_that_are_decoded_fast_are_cached_apart_and_the_graph_says_so(
+    bench, in_process, one_error
+):
+    photos = pictures.enlarged_copy(bench.photo_dir, os.path.join(bench.folder, 'large'), 520)
+    cached = os.path.join(bench.folder, 'bottlenecks', 'Red', '003.jpg_%s%s.txt')
+    checkpoint = os.path.join(bench.folder, 'checkpoint')
+    flags = dict(image_dir=photos, how_many_training_steps=3, checkpoint_path=checkpoint)
+    ended = in_process(retrain, *bench.flags(**flags))
+    assert 'Photos of 520 x 520 pixels' in ended.out and '--decode=fast' in ended.out
+    assert '--decode=fast' not in in_process(retrain, *bench.flags(**flags)).out
+    exact = files.read(cached % (NAME, ''), 'bottleneck')
+    message = one_error(retrain, *bench.flags(decode='fast', resume=True, **flags))
+    assert 'other decode' in message
+
+    flags.update(decode='fast')
+    ended = in_process(retrain, *bench.flags(**flags))
+    assert ended.status == 0 and '0 of 72 bottlenecks found' in ended.out
+    assert '--decode=fast' not in ended.out
+    assert '72 of 72 bottlenecks found' in in_process(retrain, *bench.flags(**flags)).out
+    assert files.read(cached % (NAME, ''), 'bottleneck') == exact
+    assert files.read(cached % (NAME, '_fast'), 'bottleneck') != exact
+
+    labelled = ['--graph=' + bench.graph, os.path.join(photos, 'Red', '003.jpg')]
+    followed = in_process(label_image, *labelled)
+    assert followed.status == 0 and followed.err == ''
+    contradicted = in_process(label_image, '--decode=exact', *labelled)
+    assert 'of itself: --decode=exact (described: fast)' in contradicted.err
+
+    flags.update(flip_left_right=True, random_crop=10)
+    ended = in_process(retrain, *bench.flags(**flags))
+    assert ended.status == 0
+    (kept,) = [
+        name
+        for name in os.listdir(os.path.join(bench.folder, 'bottlenecks'))
+        if name.endswith('.pixels')
+    ]
+    assert kept == 'decoded_fast_141x141.pixels'
+
+
 def test_distorted_training_takes_the_whole_category(bench, in_process):
     ended = in_process(
         retrain, *bench.flags(flip_left_right=True, train_batch_size=-1, how_many_training_steps=2)

@@ -167,6 +167,17 @@ def define_exif_rotation(define, choices, default=None):
     define.choice('exif_rotation', default, choices, meaning)
 
 
+def define_decode(define, choices, default=None):
+    """Defines how JPEGs are decoded; without a default, a graph may say so."""
+    meaning = (
+        'How JPEGs are decoded: exact, at their whole size, as in the classic script, or fast, at '
+        '1/2, 1/4 or 1/8 of it where they stay at least as large as the network wants.'
+    )
+    if default is None:
+        meaning += ' Default: as in the training of the graph, otherwise exact.'
+    define.choice('decode', default, choices, meaning)
+
+
 def define_graph_reading(define):
     """Defines how a graph is fed and read; what is not given is read off the graph."""
     define.string(

@@ -13,7 +13,7 @@ from scripts.features.copies import CopyFeatures
 from scripts.features.inputs import InputFeatures
 from scripts.features.maps import FeatureMaps
 from scripts.features.store import StoreWriteError
-from scripts.images import bad_images, runner
+from scripts.images import bad_images, reduction, runner
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def compute(backbone, place, photos, policy=bad_images.SKIP):
     """
     network = backbone.network
     if backbone.boundary == network.input_name:
+        reduction.report([photo.path for photo in photos], network.pixels)
         kept = kept_photos.keep(place.folder, photos, network.pixels, policy)
         return InputFeatures(kept, network.pixels)
     source = sources.Photos(backbone, photos)
@@ -52,6 +53,8 @@ def compute(backbone, place, photos, policy=bad_images.SKIP):
     cache.load()
     what = 'bottlenecks' if cache.has_texts else 'features'
     _LOG.info('%d of %d %s found in %s', cache.found.sum(), len(photos), what, place.folder)
+    missing = [photos[row].path for row in np.flatnonzero(~cache.found)]
+    reduction.report(missing, network.pixels)
     if cache.checks_late:
         complete = _try_to_fill(cache, source, policy)
         readable = cache.found if complete else _readable(cache, policy)

@@ -1,4 +1,4 @@
-"""Decoded photos, kept as bytes at full size: to read them takes less time than to decode again.
+"""Decoded photos, kept as bytes: to read them takes less time than to decode again.
 
 They stand in two files. One has the pixels of one photo behind those of another, uint8 `[height,
 width, channels]`, each from a multiple of 64 bytes on, from where TensorFlow takes them without a
@@ -9,8 +9,9 @@ pixels. What a stop leaves without a row is dead; when that is most of the file,
 The files are untrusted input: pixels that lie outside of the file are not there, and those with
 another checksum are noticed when they are first taken.
 
-They are kept only where they take at most half of the free disk space, and are the same for each
-network. The values that are made of them are those that the photos' own files give.
+They are kept only where they take at most half of the free disk space. They have their full size,
+the same for each network; with fast decoding, one for each size that is enough. The values that are
+made of them are those that the photos' own files give.
 """
 
 import contextlib
@@ -42,7 +43,7 @@ _ALIGNED = 64  # Bytes.
 
 
 class _Decoded(typing.NamedTuple):
-    """Decoding, as a `Cache` asks a backbone: rotation and channels are all that counts."""
+    """Decoding, as a `Cache` asks a backbone."""
 
     fingerprint: str
     boundary: str = 'decoded'
@@ -61,6 +62,8 @@ class KeptPhotos:
         name = (
             'decoded' + '_exif' * (spec.exif_rotation == APPLY) + '_grey' * (spec.channels == GREY)
         )
+        if spec.enough:
+            name += '_fast_%dx%d' % spec.enough
         fingerprint = hashlib.sha256(name.encode('ascii')).hexdigest()
         self.paths = [photo.path for photo in photos]
         self.readable = np.zeros(len(photos), np.bool_)
@@ -225,7 +228,7 @@ def keep(folder, photos, spec, policy=bad_images.SKIP):
     Args:
       folder: `--bottleneck_dir`.
       photos: list of `Photo`.
-      spec: a `settings.PixelSpec`, of which the rotation and the channels count.
+      spec: a `settings.PixelSpec`, of which the size counts only where decoding is fast.
       policy: of `bad_images`.
 
     Raises:

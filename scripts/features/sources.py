@@ -132,11 +132,12 @@ class DistortedRunner:
 
     def __init__(self, backbone, distortions, image_of=None):
         spec = backbone.network.pixels
+        decoded = distortions.enlarged(spec)
         graph = tf.Graph()
 
         def load(element):
             number_tensor, path_tensor, draw_tensor = element
-            image_tensor = decoding.photo(number_tensor, path_tensor, image_of, spec)
+            image_tensor = decoding.photo(number_tensor, path_tensor, image_of, decoded)
             return pixels.normalize(
                 distort.distort(image_tensor, draw_tensor, distortions, spec), spec
             )

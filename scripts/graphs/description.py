@@ -31,6 +31,7 @@ class Input(typing.NamedTuple):
     mean, std: one number, or one for each of red, green and blue.
     exif_rotation: 'apply' where photos are rotated as their EXIF data asks, else 'ignore'.
     channels: 3, RGB, or 1, grey.
+    decode: 'fast' where JPEGs are decoded at a part of their size if that is enough, else 'exact'.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Input(typing.NamedTuple):
     std: Channels
     exif_rotation: str
     channels: int = 3
+    decode: str = 'exact'
 
 
 class Network(typing.NamedTuple):
@@ -248,7 +250,7 @@ def _divisor(value):
 
 # Fields that came later: they are left out where they hold these, so that the bytes stay.
 _OMITTED = {
-    Input: {'channels': 3},
+    Input: {'channels': 3, 'decode': 'exact'},
     Network: {'bottleneck': None},
     Photos: {'test_dir': None},
 }
@@ -265,6 +267,7 @@ _READERS = {
         'std': _divisor,
         'exif_rotation': _one_of('ignore', 'apply'),
         'channels': _one_of(1, 3),
+        'decode': _one_of('exact', 'fast'),
     },
     Network: {'name': _text, 'fingerprint': _text, 'bottleneck': _optional(_text)},
     Photos: {

@@ -1,4 +1,4 @@
-"""Photos decoded at full size, as they may be kept, and what takes kept ones up again."""
+"""Photos decoded, as they may be kept, and what takes kept ones up again."""
 
 import contextlib
 import functools
@@ -7,11 +7,9 @@ import os
 import tensorflow.compat.v1 as tf
 
 from scripts.graphs.session import open_session
-from scripts.images import bad_images, formats, pixels, runner
+from scripts.images import bad_images, formats, pixels, reduction, runner
 
 NOT_KEPT = -1  # In the place of a photo's number.
-
-_HEAD_BYTES = 1 << 16  # Most photos say within these how large they are.
 
 
 def decode_all(paths, spec, policy=bad_images.SKIP):
@@ -19,7 +17,7 @@ def decode_all(paths, spec, policy=bad_images.SKIP):
 
     Args:
       paths: list of str.
-      spec: a `settings.PixelSpec`, of which the rotation and the channels count.
+      spec: a `settings.PixelSpec`, of which the size counts only where decoding is fast.
       policy: of `bad_images`.
 
     Yields:
@@ -47,10 +45,12 @@ def size_of(path, spec):
     """Returns how many bytes a photo takes when it is decoded; 0 of one that does not tell."""
     try:
         with open(path, 'rb') as file:
-            head = file.read(_HEAD_BYTES)
+            head = file.read(formats.SIZE_BYTES)
             width, height = formats.size_in_head(head) or formats.size_in_head(head + file.read())
     except (OSError, TypeError):
         return 0
+    if formats.photo_format(head) == formats.JPEG:
+        width, height = reduction.reduced(width, height, spec.enough)
     pixels_in_it = width * height
     return pixels_in_it * spec.channels if 0 < pixels_in_it <= formats.MOST_PIXELS else 0
 
@@ -76,7 +76,8 @@ def photo(number_tensor, path_tensor, image_of, spec):
 
 
 def _decode(path_tensor, spec):
-    return pixels.decode(pixels.read(path_tensor), spec.exif_rotation, spec.channels)
+    contents_tensor = pixels.read(path_tensor)
+    return pixels.decode(contents_tensor, spec.exif_rotation, spec.channels, spec.enough)
 
 
 def _decode_one(session, image_tensor, path_tensor, path):

@@ -31,7 +31,9 @@ def load(path_tensor, draw_tensor, distortions, spec):
     Returns:
       float32 tensor `[spec.height, spec.width, spec.channels]`, normalized.
     """
-    image = pixels.decode(pixels.read(path_tensor), spec.exif_rotation, spec.channels)
+    enough = distortions.enlarged(spec).enough
+    contents_tensor = pixels.read(path_tensor)
+    image = pixels.decode(contents_tensor, spec.exif_rotation, spec.channels, enough)
     return pixels.normalize(distort(image, draw_tensor, distortions, spec), spec)
 
 

@@ -15,6 +15,7 @@ HEIC = 'a HEIC image'
 MOST_PIXELS = 2**29 // 3
 
 HEAD_BYTES = 16  # Enough to tell a format.
+SIZE_BYTES = 1 << 16  # Within these most photos say how large they are.
 BMP_BITS = (8, 24, 32)  # A pixel; what TensorFlow decodes.
 
 # What files begin with, and what they are.

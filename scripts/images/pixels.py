@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from scripts.images import formats, rotation
+from scripts.images import formats, reduction, rotation
 from scripts.images.settings import APPLY, GREY, IGNORE, RGB
 
 _GIF = b'GIF8'
@@ -11,7 +11,7 @@ _GIF = b'GIF8'
 _PNG_SIZE, _BMP_BITS = 16, 28
 
 
-def decode(contents_tensor, exif_rotation=IGNORE, channels=RGB):
+def decode(contents_tensor, exif_rotation=IGNORE, channels=RGB, enough=None):
     """Decodes an encoded photo: JPEG, PNG, GIF (the first frame) or BMP, whatever its extension.
 
     Args:
@@ -19,6 +19,7 @@ def decode(contents_tensor, exif_rotation=IGNORE, channels=RGB):
       exif_rotation: APPLY: a JPEG is turned as its EXIF asks. IGNORE: it is used as stored, as
         in the classic script. The eXIf chunk that a PNG may have is never looked at.
       channels: RGB, or GREY: the luma of ITU-R BT.601.
+      enough: as `PixelSpec.enough`.
 
     Returns:
       uint8 tensor `[height, width, channels]`.
@@ -36,7 +37,7 @@ def decode(contents_tensor, exif_rotation=IGNORE, channels=RGB):
             (_starts_with(contents_tensor, _GIF), lambda: tf.image.decode_gif(contents_tensor)[0]),
             (_starts_with(contents_tensor, b'\x89PNG'), lambda: _decode_png(contents_tensor)),
         ],
-        lambda: _decode_jpeg(contents_tensor, exif_rotation),
+        lambda: _decode_jpeg(contents_tensor, exif_rotation, enough),
     )
     image_tensor.set_shape([None, None, RGB])
     return tf.image.rgb_to_grayscale(image_tensor) if channels == GREY else image_tensor
@@ -69,8 +70,8 @@ def _head(contents_tensor, count):
     return tf.strings.join([tf.strings.substr(contents_tensor, 0, count), bytes(count)])
 
 
-def _decode_jpeg(contents_tensor, exif_rotation):
-    image_tensor = tf.image.decode_jpeg(contents_tensor, channels=3)
+def _decode_jpeg(contents_tensor, exif_rotation, enough):
+    image_tensor = reduction.decode_jpeg(contents_tensor, enough)
     if exif_rotation == APPLY:
         image_tensor = rotation.upright(image_tensor, contents_tensor)
     return image_tensor
@@ -126,7 +127,7 @@ def from_contents(contents_tensor, spec):
     Returns:
       float32 tensor `[spec.height, spec.width, spec.channels]`, normalized.
     """
-    image_tensor = decode(contents_tensor, spec.exif_rotation, spec.channels)
+    image_tensor = decode(contents_tensor, spec.exif_rotation, spec.channels, spec.enough)
     image_tensor = resize(image_tensor, spec.height, spec.width)
     return normalize(image_tensor, spec)
 

@@ -1,10 +1,12 @@
 """How pixels are made, as settings. No TensorFlow here: commands check these before it loads."""
 
+import math
 import typing
 
 from scripts.common.errors import UserError
 
 IGNORE, APPLY = EXIF_ROTATIONS = ('ignore', 'apply')
+EXACT, FAST = DECODINGS = ('exact', 'fast')
 
 GREY, RGB = 1, 3  # Channels.
 
@@ -18,6 +20,7 @@ class PixelSpec(typing.NamedTuple):
     mean, std: one number, or one for each of red, green and blue.
     exif_rotation: APPLY where a JPEG is turned first as its EXIF asks, else IGNORE.
     channels: RGB or GREY.
+    decode: FAST where a JPEG is decoded at a part of its size if that is enough, else EXACT.
     """
 
     height: int
@@ -26,6 +29,15 @@ class PixelSpec(typing.NamedTuple):
     std: Channels
     exif_rotation: str = IGNORE
     channels: int = RGB
+    decode: str = EXACT
+
+    @property
+    def enough(self):
+        """The (height, width) that a decoded photo has to have at least; None: its own."""
+        if self.decode == EXACT:
+            return None
+        longer = max(self.height, self.width)
+        return (longer, longer) if self.exif_rotation == APPLY else (self.height, self.width)
 
 
 class Distortions(typing.NamedTuple):
@@ -45,6 +57,13 @@ class Distortions(typing.NamedTuple):
     def wanted(self):
         """Returns whether there is anything to do."""
         return any(self)
+
+    def enlarged(self, spec):
+        """Returns a `PixelSpec` with the largest size that a photo is scaled to before the crop."""
+        scale = (1.0 + self.random_crop / 100.0) * (1.0 + self.random_scale / 100.0)
+        return spec._replace(
+            height=math.ceil(spec.height * scale), width=math.ceil(spec.width * scale)
+        )
 
 
 def check_std(std):

@@ -21,6 +21,7 @@ _PIXELS = {
     'input_mean': 'mean',
     'input_std': 'std',
     'exif_rotation': 'exif_rotation',
+    'decode': 'decode',
 }
 _GRAPH, _LABELS = '_graph.pb', '_labels.txt'
 
@@ -32,6 +33,7 @@ class Settings(typing.NamedTuple):
     input_mean, input_std: the graph is fed `(pixel - mean) / std`; one number, or one for each of
       red, green and blue.
     exif_rotation: one of `images.settings.EXIF_ROTATIONS`.
+    decode: one of `images.settings.DECODINGS`.
     input_layer, output_layer: the names of the nodes that are fed and that give the scores.
     labels: the path of the labels.
     default_labels: the path of the labels if neither the graph nor a file beside it has them.
@@ -43,6 +45,7 @@ class Settings(typing.NamedTuple):
     input_mean: typing.Optional[Channels] = None
     input_std: typing.Optional[Channels] = None
     exif_rotation: typing.Optional[str] = None
+    decode: typing.Optional[str] = None
     input_layer: typing.Optional[str] = None
     output_layer: typing.Optional[str] = None
     labels: typing.Optional[str] = None

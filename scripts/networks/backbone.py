@@ -13,7 +13,7 @@ from scripts.common import files, output_checks
 from scripts.common.errors import UserError
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
-from scripts.images.settings import RGB
+from scripts.images.settings import EXACT, RGB
 from scripts.networks import archive, completing, registry
 from scripts.networks.scratch import making
 
@@ -41,8 +41,11 @@ class Backbone(typing.NamedTuple):
     def fingerprint(self):
         """The SHA-256, in hex, of all that features depend on but the photo."""
         network, pixels = self.network, list(self.network.pixels)
-        if network.pixels.channels == RGB:
-            pixels.pop()  # As before there were others.
+        # As before there were others.
+        if network.pixels.decode == EXACT:
+            pixels.pop()
+            if network.pixels.channels == RGB:
+                pixels.pop()
         parts = [self.sha256, self.boundary, pixels]
         if not network.classic:
             parts.append(network.input_name)

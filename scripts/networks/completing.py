@@ -82,7 +82,9 @@ def _own(network, graph_def, path):
         _warn_of_guess(network, pixels)
     return network._replace(
         input_name=input_name,
-        pixels=pixels._replace(exif_rotation=network.pixels.exif_rotation),
+        pixels=pixels._replace(
+            exif_rotation=network.pixels.exif_rotation, decode=network.pixels.decode
+        ),
         bottleneck_name=described and described.network.bottleneck,
     )
 

@@ -3,7 +3,7 @@
 import types
 import typing
 
-from scripts.images.settings import APPLY, Channels, PixelSpec
+from scripts.images.settings import APPLY, FAST, Channels, PixelSpec
 
 
 class Given(typing.NamedTuple):
@@ -68,6 +68,7 @@ class Network(typing.NamedTuple):
     @property
     def cache_name(self):
         """The name in the names of files of features."""
-        # Bottlenecks of turned photos stand beside the classic ones, never in their place.
-        name = self.name + ('_exif' if self.pixels.exif_rotation == APPLY else '')
+        # Bottlenecks of other pixels stand beside the classic ones, never in their place.
+        name = self.name + '_exif' * (self.pixels.exif_rotation == APPLY)
+        name += '_fast' * (self.pixels.decode == FAST)
         return name + ('_' + self.variant if self.variant else '')

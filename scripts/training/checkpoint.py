@@ -130,6 +130,7 @@ def identity(settings, backbone, dataset):
         photos=hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
         network=backbone.fingerprint,
         exif_rotation=backbone.network.pixels.exif_rotation,
+        decode=backbone.network.pixels.decode,
         distortions=settings.distortions,
         distorted_copies=settings.distorted_copies,
     )

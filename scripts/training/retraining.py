@@ -197,7 +197,7 @@ def _distorted_examples(settings, backbone, place, photos):
         copying = Copying(settings.distortions, settings.distorted_copies)
         features = extract.compute_copies(backbone, place, photos, copying, settings.bad_images)
         return _of_category(split.TRAINING, photos, features)
-    spec = backbone.network.pixels
+    spec = settings.distortions.enlarged(backbone.network.pixels)
     kept = kept_photos.keep(place.folder, photos, spec, settings.bad_images)
     return _of_category(split.TRAINING, photos, kept)._replace(features=None, decoded=kept)
 

@@ -30,6 +30,7 @@ def described(value=DESCRIPTION):
         DESCRIPTION._replace(photos=DESCRIPTION.photos._replace(test_dir='digits/test')),
         DESCRIPTION._replace(photos=DESCRIPTION.photos._replace(test_dir=description.LEFT_OUT)),
         DESCRIPTION._replace(input=DESCRIPTION.input._replace(mean=127.5)),
+        DESCRIPTION._replace(input=DESCRIPTION.input._replace(decode='fast')),
         # A name that is no UTF-8, as Python has it.
         DESCRIPTION._replace(photos=DESCRIPTION.photos._replace(image_dir='a\udcff')),
     ],
@@ -110,6 +111,7 @@ def changed(*path_and_value):
         changed('input', 'std', 0),
         changed('input', 'std', [1, 0, 1]),
         changed('input', 'exif_rotation', 'sometimes'),
+        changed('input', 'decode', 'slow'),
         changed('photos', 'split_key', 'moon'),
         changed('photos', 'split_key', ['path']),
         changed('photos', 'testing_percentage', -1),
