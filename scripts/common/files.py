@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import itertools
 import os
 import stat
 import sys
@@ -36,22 +35,8 @@ def read(path, what):
 
 def write(path, data):
     """Writes bytes to `path` through `replacing`."""
-    write_all([(path, data)])
-
-
-def write_all(contents):
-    """Writes files as `write` does, with less work for each: a list of pairs of path and bytes."""
-    for folder, group in itertools.groupby(contents, lambda pair: os.path.dirname(pair[0])):
-        path = folder
-        try:
-            os.makedirs(folder or '.', exist_ok=True)
-            with _writing_in(folder or '.'):
-                for path, data in group:
-                    is_file = not os.path.islink(path) and not paths.is_stream(path)
-                    with _taking_the_place_of(path) if is_file else replacing(path) as file:
-                        file.write(data)
-        except OSError as error:
-            raise UserError('cannot write %s: %s' % (path, error.strerror or error))
+    with replacing(path) as file:
+        file.write(data)
 
 
 @contextlib.contextmanager
@@ -72,6 +57,46 @@ def replacing(path):
             yield file
     except OSError as error:
         raise UserError('cannot write %s: %s' % (path, error.strerror or error))
+
+
+@contextlib.contextmanager
+def replacing_all(contents):
+    """Writes regular files as `replacing` does, with less work for each.
+
+    Args:
+      contents: list of pairs of a path and bytes.
+
+    Gives what `os.fstat` tells of each file, which has its place when the block ends well.
+
+    Raises:
+      UserError: a folder or file cannot be written.
+    """
+    about, staged, folders = [], [], set()
+    with contextlib.ExitStack() as locks:
+        try:
+            for path, data in contents:
+                target = paths.follow(path)
+                if paths.is_stream(target):
+                    raise UserError('cannot write %s: it is no regular file' % path)
+                folder = os.path.dirname(target) or '.'
+                if folder not in folders:
+                    os.makedirs(folder, exist_ok=True)
+                    locks.enter_context(_writing_in(folder))
+                    folders.add(folder)
+                staged.append((_temporary(target), target))
+                with open(staged[-1][0], 'xb') as file:
+                    file.write(data)
+                    file.flush()
+                    about.append(os.fstat(file.fileno()))
+            yield about
+            for temporary, path in staged:
+                os.replace(temporary, path)
+        except BaseException as error:
+            for temporary, _ in staged:
+                _remove(temporary)
+            if isinstance(error, OSError):
+                raise UserError('cannot write %s: %s' % (path, error.strerror or error))
+            raise
 
 
 @contextlib.contextmanager
@@ -100,7 +125,7 @@ def _sending_to(path):
 
 @contextlib.contextmanager
 def _taking_the_place_of(path):
-    temporary = os.path.join(os.path.dirname(path), _PREFIX + uuid.uuid4().hex + _SUFFIX)
+    temporary = _temporary(path)
     try:
         with open(temporary, 'xb') as file:
             yield file
@@ -108,6 +133,10 @@ def _taking_the_place_of(path):
     except BaseException:
         _remove(temporary)
         raise
+
+
+def _temporary(path):
+    return os.path.join(os.path.dirname(path), _PREFIX + uuid.uuid4().hex + _SUFFIX)
 
 
 @contextlib.contextmanager

@@ -97,20 +97,22 @@ class Cache:
         stored = Stored(self._rows, rows, recorded, intact)
         self._examine_all(np.flatnonzero(present & ~self.found), stored)
 
-    def add(self, indices, values):
+    def add(self, indices, values, looks=None):
         """Stores what was computed, in files and in `found`.
 
         Args:
           indices: int array `[n]`, of photos.
           values: array `[n, *shape]`.
+          looks: the `identity.Looks` at the photos; None: they are looked at here.
 
         Raises:
           UserError: it cannot be written.
         """
         values = values.astype(self._store.dtype, casting='same_kind', copy=False)
+        digest = identity.digest if looks is None else looks.digest
         for index in indices:
             entry = self._entries[index]
-            entry['digest'] = identity.digest(self.photos[index].path, entry)
+            entry['digest'] = digest(self.photos[index].path, entry)
         if self.has_texts:
             paths = [self._text_paths[index] for index in indices]
             with texts.replacing(paths, values) as about:

@@ -7,7 +7,7 @@ import numpy as np
 from scripts.common import limits
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.features import kept_photos, sources
+from scripts.features import identity, kept_photos, sources
 from scripts.features.cache import Cache
 from scripts.features.copies import CopyFeatures
 from scripts.features.inputs import InputFeatures
@@ -177,9 +177,10 @@ def _fill(cache, source, paths, policy):
     """
     wanted = ~cache.found & (np.array(paths) != runner.BLANK_PATH)
     groups = [group for group in runner.groups(len(paths)) if wanted[group].any()]
+    looks = identity.Looks()
 
     def computed():
-        for group, values, readable in source.batches(paths, groups, policy):
+        for group, values, readable in source.batches(paths, groups, policy, looks.hole_in):
             missing = np.arange(group.start, group.stop)[wanted[group] & readable]
             _check_numbers(values[missing - group.start], cache.photos[group.start])
             yield missing, values[missing - group.start]
@@ -187,8 +188,9 @@ def _fill(cache, source, paths, policy):
 
     count = sum(group.stop - group.start for group in groups)
     with Progress('Bottlenecks' if cache.has_texts else 'Features', count, 'photos') as progress:
-        # A batch is written while the next one is computed.
-        for _ in runner.overlapped(lambda batch: cache.add(*batch), computed()):
+        # A batch is written while the next one is computed, by one thread: several that do a little
+        # for each photo wait for the interpreter.
+        for _ in runner.overlapped(lambda batch: cache.add(*batch, looks), computed(), 1):
             pass
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from scripts.common import encodings
 from scripts.common.errors import UserError
 from scripts.features import store
+from scripts.images import bad_images
 
 MISSING = -1  # As a size.
 
 _DIGEST_BYTES = 16
-_CHUNK_BYTES = 1 << 20
 _KEPT_BITS = (1 << 63) - 1  # Of what a file system may have as an unsigned number.
 
 
@@ -70,17 +70,42 @@ def digest(path, entry):
     It is zeros, which no photo has, where the photo is no longer readable, or was changed after the
     entry was made.
     """
-    contents = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    try:
-        with open(path, 'rb', buffering=0) as file:
-            for chunk in iter(lambda: file.read(_CHUNK_BYTES), b''):
-                contents.update(chunk)
-            numbers = _numbers(os.fstat(file.fileno()))
-    except OSError:
-        numbers = None
-    if numbers != tuple(entry[field] for field in store.PHOTO_FIELDS):
-        return np.zeros(2, '<u8')
-    return _words(contents.digest(), 1)[0]
+    return Looks().digest(path, entry)
+
+
+class Looks:
+    """One look at the bytes of each photo, for a hole in it and for its digest.
+
+    The digest of a photo is kept from the one to the other.
+    """
+
+    def __init__(self):
+        self._seen = {}  # From a path to the numbers and the digest of the file.
+
+    def hole_in(self, path):
+        """Returns what `bad_images.hole_in` does."""
+        data = self._look(path)
+        return None if data is None else bad_images.hole_in_contents(data)
+
+    def digest(self, path, entry):
+        """Returns what the function `digest` does."""
+        if path not in self._seen:
+            self._look(path)
+        numbers, contents_digest = self._seen.pop(path, (None, None))
+        if numbers != tuple(entry[field] for field in store.PHOTO_FIELDS):
+            return np.zeros(2, '<u8')
+        return _words(contents_digest, 1)[0]
+
+    def _look(self, path):
+        """Returns the bytes of a photo, None of an unreadable one."""
+        try:
+            with open(path, 'rb', buffering=0) as file:
+                data = file.read()
+                numbers = _numbers(os.fstat(file.fileno()))
+        except OSError:
+            return None
+        self._seen[path] = numbers, hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
+        return data
 
 
 def _fill(found, fields, numbers):

@@ -25,19 +25,20 @@ class Photos:
         self.photos = photos
         self._backbone, self._runner = backbone, None
 
-    def batches(self, paths, groups, policy):
+    def batches(self, paths, groups, policy, hole_in):
         """Computes features in batches.
 
         Args:
           paths: list of str, those of the photos, or BLANK_PATH for one that is to be left out.
           groups: list of slices of them, each of at most BATCH_SIZE.
           policy: of `bad_images`.
+          hole_in: as `bad_images.hole_in`.
 
         Yields:
           For each slice it, float32 `[n, *shape]`, and a bool array `[n]` of which are readable.
         """
         batches = [paths[group] for group in groups]
-        results = runner.run(self._backbone.network.pixels, self._build, batches, policy)
+        results = runner.run(self._backbone.network.pixels, self._build, batches, policy, hole_in)
         for group, (values, readable) in zip(groups, results):
             yield group, values, readable
 
@@ -84,8 +85,8 @@ class Copies:
         self._backbone, self._distortions = backbone, copying.distortions
         self._runner = None
 
-    def batches(self, paths, groups, policy):
-        """Computes features in batches, as `Photos.batches` does; `policy` is of no use here.
+    def batches(self, paths, groups, policy, hole_in):
+        """Computes features in batches, as `Photos.batches` does; the last two are of no use here.
 
         Photos that are unreadable have to be BLANK_PATH.
         """

@@ -1,6 +1,5 @@
 """The classic text files of bottlenecks: decimal numbers with commas between them, in one line."""
 
-import contextlib
 import hashlib
 import os
 import warnings
@@ -10,8 +9,14 @@ import numpy as np
 from scripts.common import files
 from scripts.common.errors import UserError
 
+try:
+    import orjson
+except ImportError:
+    orjson = None
+
 _LONGEST_NAME = 255  # Bytes, of a file on common file systems.
 _LONGEST_NUMBER = 64  # Characters, far above what any script writes.
+_ARRAY = orjson and orjson.OPT_SERIALIZE_NUMPY
 
 
 def path(folder, photo, name):
@@ -30,8 +35,10 @@ def path(folder, photo, name):
 
 
 def to_text(bottleneck):
-    """Returns a float32 vector as text that reads back as the very same values."""
-    return ('%.9g,' * len(bottleneck))[:-1] % tuple(bottleneck.tolist())
+    """Returns a float32 vector as text, bytes, that reads back as the very same values."""
+    if orjson is not None:  # Its numbers are the shortest such, and take a ninth of the time.
+        return orjson.dumps(np.ascontiguousarray(bottleneck), option=_ARRAY)[1:-1]
+    return (('%.9g,' * len(bottleneck))[:-1] % tuple(bottleneck.tolist())).encode('ascii')
 
 
 def from_text(text, length):
@@ -72,27 +79,14 @@ def read(path, length):
         raise UserError('cannot read the bottleneck file %s: %s' % (path, error.strerror))
 
 
-@contextlib.contextmanager
 def replacing(paths, bottlenecks):
-    """Writes text files, which take their places when the block ends well.
+    """Writes text files, as `files.replacing_all` does.
 
     Args:
       paths: list of paths.
       bottlenecks: float32 `[len(paths), length]`.
-
-    Gives what `os.fstat` tells of each.
-
-    Raises:
-      UserError: one cannot be written.
     """
-    with contextlib.ExitStack() as stack:
-        about = []
-        for path, bottleneck in zip(paths, bottlenecks):
-            file = stack.enter_context(files.replacing(path))
-            file.write(to_text(bottleneck).encode('ascii'))
-            file.flush()
-            about.append(os.fstat(file.fileno()))
-        yield about
+    return files.replacing_all(list(zip(paths, map(to_text, bottlenecks))))
 
 
 def remove(path):

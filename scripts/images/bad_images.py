@@ -61,10 +61,17 @@ def why_unreadable(path):
 def hole_in(path):
     """Returns what is wrong with a JPEG that has a hole of zero bytes, None for other photos."""
     try:
-        data = _read(path)
-        start = holes.find(data) if formats.photo_format(data) == formats.JPEG else None
-    except (OSError, struct.error, IndexError):
+        return hole_in_contents(_read(path))
+    except OSError:
         return None  # Whether it can be decoded at all is for TensorFlow to say.
+
+
+def hole_in_contents(data):
+    """Returns what `hole_in` does, of the bytes of a photo."""
+    try:
+        start = holes.find(data) if formats.photo_format(data) == formats.JPEG else None
+    except (struct.error, IndexError):
+        return None
     if start is None:
         return None
     return 'has a hole: from byte %d on it holds zeros, where a copy or a write was stopped' % start

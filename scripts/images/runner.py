@@ -41,10 +41,10 @@ def overlapped(function, arguments, at_once=_BATCHES_AT_ONCE):
             yield running.popleft().result()
 
 
-def run(spec, build, paths, policy=bad_images.SKIP):
+def run(spec, build, paths, policy=bad_images.SKIP, hole_in=bad_images.hole_in):
     """Runs photos through a graph once: `Runner` and its `run` say what is taken and yielded."""
     with Runner(spec, build) as runner:
-        yield from runner.run(paths, policy)
+        yield from runner.run(paths, policy, hole_in)
 
 
 def report_unreadable(paths, policy=bad_images.SKIP):
@@ -104,7 +104,7 @@ class Runner:
         """Frees what the session holds."""
         self._session.close()
 
-    def run(self, paths, policy=bad_images.SKIP):
+    def run(self, paths, policy=bad_images.SKIP, hole_in=bad_images.hole_in):
         """Runs photos through the graph, a batch while the next one is decoded.
 
         An unreadable photo is left out with a warning, or ends the run.
@@ -113,6 +113,7 @@ class Runner:
           paths: list of lists of str, a batch each; BLANK_PATH in the place of a photo that is
             known to be unreadable.
           policy: of `bad_images`.
+          hole_in: takes the path of a photo that was decoded, as `bad_images.hole_in` does.
 
         Yields:
           For each list, the fetched values, `[batch, ...]`, and a bool array `[batch]` of which
@@ -122,7 +123,9 @@ class Runner:
           UserError: a photo is unreadable, and the policy is to stop.
         """
         with contextlib.closing(overlapped(self._run_batch, paths)) as results:
-            for batch, (values, reasons) in zip(paths, results):
+            for batch, (values, undecodable) in zip(paths, results):
+                # In one thread: several that do a little for each photo wait for the interpreter.
+                reasons = undecodable or _reasons(hole_in, batch)
                 for path in batch:
                     if path in reasons:
                         bad_images.report(path, reasons[path], policy)
@@ -148,8 +151,7 @@ class Runner:
             paths = [BLANK_PATH if path in reasons else path for path in batch]
             fed = {self._paths_tensor: [os.fsencode(path) for path in paths]}
             try:
-                values = self._session.run(self._fetched_tensor, fed)
-                return values, reasons or _reasons(bad_images.hole_in, paths)
+                return self._session.run(self._fetched_tensor, fed), reasons
             except tf.errors.OpError:
                 found = _reasons(self.why_unreadable, paths)
                 if not found:

@@ -31,6 +31,11 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(str(tmp_path)) == ['file']
 
 
+def write_as_several(path, data):
+    with files.replacing_all([(path, data)]):
+        pass
+
+
 def leave_behind(folder):
     """Writes as a process that is killed in the middle does; returns where its half file is."""
     process = os.fork()
@@ -101,24 +106,40 @@ def test_what_cannot_be_read_is_told(tmp_path, make, words):
         files.read(str(tmp_path / 'file'), 'thing')
 
 
-def test_several_files_are_written_in_one_go(tmp_path):
+def test_several_files_take_their_places_together(tmp_path):
     contents = [
         (str(tmp_path / folder / name), (folder + name).encode())
         for folder in ('a', 'b')
-        for name in ('1', '2')
+        for name in ('1', '22')
     ]
-    files.write_all(contents)
-    for path, data in contents:
+    with files.replacing_all(contents) as about:
+        assert not any(os.path.exists(path) for path, _ in contents)
+    for (path, data), told in zip(contents, about):
+        found = os.stat(path)
         assert files.read(path, 'text') == data
-    assert sorted(os.listdir(str(tmp_path / 'a'))) == ['1', '2']
+        assert (told.st_size, told.st_mtime_ns) == (found.st_size, found.st_mtime_ns)
+    assert sorted(os.listdir(str(tmp_path / 'a'))) == ['1', '22']
 
 
-def test_the_one_of_several_files_that_cannot_be_written_is_named(tmp_path):
+@pytest.mark.parametrize('stop', [ZeroDivisionError, KeyboardInterrupt])
+def test_a_failure_leaves_several_old_files_and_nothing_else(tmp_path, stop):
+    (tmp_path / '1').write_bytes(b'old')
+    contents = [(str(tmp_path / name), b'new') for name in '12']
+    with pytest.raises(stop), files.replacing_all(contents):
+        raise stop
+    assert os.listdir(str(tmp_path)) == ['1'] and (tmp_path / '1').read_bytes() == b'old'
+
+
+@pytest.mark.parametrize('kind', ['folder', 'file/below', 'fifo'])
+def test_the_one_of_several_files_that_cannot_be_written_is_named(tmp_path, kind):
     (tmp_path / 'a' / 'folder').mkdir(parents=True)
-    paths = [str(tmp_path / 'a' / name) for name in ('1', 'folder', '2')]
-    with pytest.raises(UserError, match='cannot write %s: ' % paths[1]):
-        files.write_all([(path, b'data') for path in paths])
-    assert sorted(os.listdir(str(tmp_path / 'a'))) == ['1', 'folder']
+    (tmp_path / 'a' / 'file').write_bytes(b'')
+    os.mkfifo(str(tmp_path / 'a' / 'fifo'))
+    paths = [str(tmp_path / 'a' / name) for name in ('1', kind, '2')]
+    writing = files.replacing_all([(path, b'data') for path in paths])
+    with pytest.raises(UserError, match='cannot write %s: ' % paths[1]), writing:
+        pass
+    assert set(os.listdir(str(tmp_path / 'a'))) - {'1'} == {'file', 'fifo', 'folder'}
 
 
 @pytest.fixture
@@ -157,21 +178,19 @@ def device(tmp_path):
     return make
 
 
-@pytest.mark.parametrize('write', [files.write, lambda *pair: files.write_all([pair])])
-def test_a_device_is_written_to_and_stays(device, write):
+def test_a_device_is_written_to_and_stays(device):
     null, full = device('null'), device('full')
     output_checks.check_writable(null)
-    write(null, b'data')
+    files.write(null, b'data')
     assert stat.S_ISCHR(os.lstat(null).st_mode)
     with pytest.raises(UserError, match='cannot write %s: No space' % full):
-        write(full, b'data')
+        files.write(full, b'data')
     assert stat.S_ISCHR(os.lstat(full).st_mode)
 
 
-@pytest.mark.parametrize('write', [files.write, lambda *pair: files.write_all([pair])])
-def test_a_pipe_is_written_to_and_stays(fifo, write):
+def test_a_pipe_is_written_to_and_stays(fifo):
     reader, received = read_in_thread(fifo)
-    write(fifo, b'data')
+    files.write(fifo, b'data')
     reader.join(10)
     assert received == [b'data']
     assert stat.S_ISFIFO(os.lstat(fifo).st_mode)
@@ -241,7 +260,7 @@ def test_a_closed_stream_is_told():
         files.write('/dev/fd/%d' % writing, b'')
 
 
-@pytest.mark.parametrize('write', [files.write, lambda *pair: files.write_all([pair])])
+@pytest.mark.parametrize('write', [files.write, write_as_several])
 @pytest.mark.parametrize('there', [True, False], ids=['a file', 'nothing'])
 def test_a_link_is_followed(tmp_path, write, there):
     (tmp_path / 'links').mkdir()

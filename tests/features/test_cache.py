@@ -109,7 +109,7 @@ def test_what_is_stored_is_found_without_opening_photos_and_texts(place, photos,
 def test_text_files_are_the_classic_ones(place, photos):
     store(place, photos)
     path = os.path.join(place.folder, 'a', '0.jpg_%s.txt' % NAME)
-    assert read_text(path) == texts.to_text(VALUES[0])
+    assert read_text(path) == texts.to_text(VALUES[0]).decode('ascii')
     assert sorted(os.listdir(place.folder)) == ['a', 'b', NAME + '.features']
 
 
@@ -516,7 +516,7 @@ def test_a_text_that_is_a_link_stays_one(place, photos, tmp_path):
     os.symlink(target, path)
     empty(place, photos[0])
     store(place, photos[:1])
-    assert os.path.islink(path) and read_text(target) == texts.to_text(VALUES[0])
+    assert os.path.islink(path) and read_text(target) == texts.to_text(VALUES[0]).decode('ascii')
     assert load(place, photos)[1] == [True] * 4
 
 
@@ -575,7 +575,7 @@ def test_a_text_that_another_run_adds_while_this_one_looks_has_its_row(
 
 def test_files_of_earlier_versions_are_left_alone_and_their_texts_used(place, photos, warnings_of):
     for photo, values in zip(photos, VALUES):
-        write_text(place, photo, texts.to_text(values))
+        write_text(place, photo, texts.to_text(values).decode('ascii'))
     old = [os.path.join(place.folder, name) for name in ('a/%s.record' % NAME, NAME + '.values')]
     for path in old:
         files.write(path, b'of an earlier version')

@@ -86,9 +86,9 @@ def test_more_copies_compute_only_what_is_missing(pretrained, place, photos, mon
     three = all_copies(extract.compute_copies(pretrained, place, photos, THREE))
     computed, batches = [], sources.Copies.batches
 
-    def counting(self, paths, groups, policy):
+    def counting(self, paths, groups, *others):
         computed.extend(groups)
-        yield from batches(self, paths, groups, policy)
+        yield from batches(self, paths, groups, *others)
 
     monkeypatch.setattr(sources.Copies, 'batches', counting)
     five = extract.compute_copies(pretrained, place, photos, THREE._replace(copies=5))

@@ -130,11 +130,11 @@ def test_the_last_bits_do_not_depend_on_the_batch(pretrained, place, photos, tmp
 def test_a_stopped_run_goes_on(pretrained, place, photos, monkeypatch, tmp_path):
     add, added = Cache.add, []
 
-    def stopping(self, indices, values):
+    def stopping(self, indices, values, looks):
         if added:
             raise KeyboardInterrupt
         added.append(indices)
-        add(self, indices, values)
+        add(self, indices, values, looks)
 
     monkeypatch.setattr(Cache, 'add', stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -191,7 +191,7 @@ def test_too_little_space_is_told_before_anything_is_computed(
 
 
 def test_values_that_are_not_finite_are_told_and_not_kept(pretrained, place, photos, monkeypatch):
-    def compute(self, paths, groups, policy):
+    def compute(self, paths, groups, *_):
         for group in groups:
             count = group.stop - group.start
             yield group, np.full((count, 1001), np.inf, np.float32), np.ones(count, np.bool_)
