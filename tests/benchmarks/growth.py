@@ -110,6 +110,13 @@ def measure(work, count_of_rounds):
         named['a step, %d classes' % classes] = lambda classes=classes: training.ours(
             classes=classes, count=3670
         )
+    most = CLASSES[-1]
+    named['a step, %d classes, every 100th with a summary' % most] = lambda: training.ours(
+        classes=most, count=3670, summary_interval=100
+    )
+    named['a bare step, %d classes, none' % most] = lambda: training.bare(
+        classes=most, with_summaries=False
+    )
     for count in EXTRACTED:
         named['peak bytes, extraction of %d' % count] = lambda count=count: peak_memory(
             '--extract=%d' % count, '--model_dir=' + model_dir, '--work=' + work

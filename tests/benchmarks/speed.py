@@ -171,12 +171,12 @@ class Training:
         classic.extract(classic.Network(self._pretrained), self._photos, self._text_dir)
         self._distorting = classic.Network(self._pretrained, DISTORTIONS)
 
-    def ours(self, steps=2000, count=600, classes=5):
+    def ours(self, steps=2000, count=600, classes=5, summary_interval=1):
         random = np.random.RandomState(0)
         bottlenecks = np.empty([count, 1001], np.float32)
         bottlenecks[:] = random.randn(1001)
         examples = batches_lib.of_arrays(bottlenecks, np.arange(count) % classes, range(count))
-        settings = self._settings(steps)
+        settings = self._settings(steps)._replace(summary_interval=summary_interval)
         return self._steps(KeptBatches(examples, settings), classes, settings)
 
     def ours_distorted(self, steps=25):
@@ -198,18 +198,18 @@ class Training:
             fit_lib.fit(model, clock, nothing, settings)
         return clock.seconds()
 
-    def bare(self, steps=2000):
-        """A step on one batch in memory, with its summaries."""
+    def bare(self, steps=2000, classes=5, with_summaries=True):
+        """A step on one batch in memory."""
         random = np.random.RandomState(0)
         settings = training_settings(self._work)
         graph = tf.Graph()
         with graph.as_default():
             bottleneck = backbone_lib.import_into_graph(self._pretrained)
-            head = head_lib.add(bottleneck, 5, settings)
+            head = head_lib.add(bottleneck, classes, settings)
             initializer = tf.global_variables_initializer()
         feeds = {
             bottleneck: random.randn(100, 1001).astype(np.float32),
-            head.ground_truth_input: np.arange(100) % 5,
+            head.ground_truth_input: np.arange(100) % classes,
         }
         with open_session(graph) as session, tf.summary.FileWriter(
             settings.summaries_dir
@@ -218,8 +218,11 @@ class Training:
             session.run([head.summaries, head.train_step], feeds)
             start = time.perf_counter()
             for step in range(steps):
-                summary, _ = session.run([head.summaries, head.train_step], feeds)
-                writer.add_summary(summary, step)
+                if with_summaries:
+                    summary, _ = session.run([head.summaries, head.train_step], feeds)
+                    writer.add_summary(summary, step)
+                else:
+                    session.run(head.train_step, feeds)
             return (time.perf_counter() - start) / steps
 
     def classic(self, steps=50):
