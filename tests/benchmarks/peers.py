@@ -1,7 +1,8 @@
 """Compares extraction with the bound of this machine and with peers, on the same photos, in turns.
 
   .venv-tf2/bin/python -m tests.benchmarks.peers [--network=mobilenet_0.25_128] [--rounds=9]
-      [--keras=.venv-tf2/bin/python] [--peers=PEERS/bin/python] [--work=FOLDER] [--json=FILE]
+      [--every=1] [--keras=.venv-tf2/bin/python] [--peers=PEERS/bin/python] [--work=FOLDER]
+      [--json=FILE]
 
 Ours is the whole command, text files included, less the same command on a warm cache. The bound is
 a bare graph of this TensorFlow that decodes and runs the network, in batches of 32 or of 128,
@@ -11,8 +12,8 @@ environment with tests/benchmarks/peers.txt: timm with a DataLoader (on mobilene
 the network alone in OpenVINO. What is not given is left out, and a line says so.
 
 The photos are 3,030, made of the 600 of ../shared/data: as they are, mirrored, and scaled to 500
-and 1,024 pixels; 30 have 12 megapixels. A ratio is that of two measures of the same round, and what
-is printed the median of all rounds.
+and 1,024 pixels; 30 have 12 megapixels. --every=3 takes a third of them. A ratio is that of two
+measures of the same round, and what is printed the median of all rounds.
 """
 
 import argparse
@@ -185,8 +186,14 @@ class Peers:
     def __init__(self, options, work):
         self._options, self._work = options, work
         self._network = registry.find(options.network)
-        self._folder = os.path.join(work, 'photos')
-        self._paths = make_photos(self._folder)
+        made = os.path.join(work, 'photos')
+        self._folder = os.path.join(work, 'every_%d' % options.every)
+        self._paths = []
+        for path in make_photos(made)[:: options.every]:
+            self._paths.append(os.path.join(self._folder, os.path.relpath(path, made)))
+            os.makedirs(os.path.dirname(self._paths[-1]), exist_ok=True)
+            if not os.path.exists(self._paths[-1]):
+                os.link(path, self._paths[-1])
         self._models = os.path.join(work, 'models')
         if not os.path.exists(self._models):
             shutil.copytree(os.path.join(SHARED_DATA, 'models'), self._models)
@@ -309,6 +316,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--network', default='mobilenet_0.25_128')
     parser.add_argument('--rounds', type=int, default=9)
+    parser.add_argument('--every', type=int, default=1)
     parser.add_argument('--keras')
     parser.add_argument('--peers')
     parser.add_argument('--work')
