@@ -90,7 +90,7 @@ class Runner:
             self._paths_tensor = tf.placeholder(tf.string, [None])
             load = functools.partial(_load_or_blank, spec)
             pixels_tensor = map_photos(load, self._paths_tensor, spec)
-            self._loading = pixels_tensor.op
+            self._pixels_tensor = pixels_tensor
             self._fetched_tensor = build(pixels_tensor)
         self._session = open_session(graph)
 
@@ -132,10 +132,18 @@ class Runner:
                 readable = [path != BLANK_PATH and path not in reasons for path in batch]
                 yield values, np.array(readable, np.bool_)
 
+    def run_pixels(self, images):
+        """Returns the fetched values, `[n, ...]`, of what else would have been read and decoded.
+
+        Args:
+          images: float32 `[n, height, width, channels]`, normalized.
+        """
+        return self._session.run(self._fetched_tensor, {self._pixels_tensor: images})
+
     def why_unreadable(self, path):
         """Returns what is wrong with a photo, as in 'is empty', or None: it is readable."""
         try:
-            self._session.run(self._loading, {self._paths_tensor: [os.fsencode(path)]})
+            self._session.run(self._pixels_tensor.op, {self._paths_tensor: [os.fsencode(path)]})
         except tf.errors.OpError:
             return bad_images.why_unreadable(path)
         return bad_images.hole_in(path)

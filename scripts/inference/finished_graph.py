@@ -130,6 +130,21 @@ def input_of(graph_def, description, settings=AS_DESCRIBED):
     return graph_input
 
 
+def check_label_count(path, labels, scores):
+    """Raises UserError unless a graph gives a score for each label.
+
+    Args:
+      path: of the graph.
+      labels: list of str.
+      scores: `[labels]`, what it gives for a photo.
+    """
+    if len(scores) != len(labels):
+        raise UserError(
+            'there are %d labels, and the graph %s gives %d scores: give the labels that were '
+            'written with it by --labels' % (len(labels), path, len(scores))
+        )
+
+
 def _labels(graph_path, description, settings):
     path = settings.labels or _labels_beside(graph_path)
     if description is None or not description.labels:

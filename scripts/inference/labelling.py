@@ -103,40 +103,93 @@ def score(classifier, path):
 
 
 def score_many(classifier, paths):
-    """Runs the graph of a `Classifier` on many photos, in batches, by the same runner as training.
+    """Runs the graph of a `Classifier` on many photos, once, as `Scorer.score` does."""
+    with Scorer(classifier) as scorer:
+        yield from scorer.score(paths)
+
+
+class Scorer:
+    """The graph of a `Classifier` in a session, run in batches, by the same runner as training.
 
     If the graph has dynamic ranges of 8-bit values, each photo is a batch: the values of another
     one would change its ranges, and so its scores.
 
-    Args:
-      classifier: the `Classifier`.
-      paths: list of str.
-
-    Yields:
-      The `BatchScores` of each batch of photos, in order. Each unreadable photo is a warning.
+    Used as a context manager, or closed by `close`. Its functions may be called by several threads.
 
     Raises:
-      UserError: the graph does not run.
+      UserError: the graph takes other pixels, or TensorFlow cannot load it.
     """
 
-    def build(pixels_tensor):
-        return _scores_of(pixels_tensor, classifier.for_any_batch())
+    def __init__(self, classifier):
+        _check_fed_shape(classifier)
+        self._classifier = classifier
+        alone = search.ranges_depend_on(classifier.graph_def, classifier.graph_input.name)
+        self._batch_size = 1 if alone else runner.BATCH_SIZE
 
-    _check_fed_shape(classifier)
-    alone = search.ranges_depend_on(classifier.graph_def, classifier.graph_input.name)
-    groups = runner.groups(len(paths), 1 if alone else runner.BATCH_SIZE)
-    with runs(classifier):
-        batches = [paths[group] for group in groups]
-        results = runner.run(classifier.graph_input.pixels, build, batches)
-        for group, (values, readable) in zip(groups, results):
-            _check_shape(values, classifier.output_name)
-            if len(values) != len(readable):
-                raise UserError(
-                    'the graph gives %d rows of scores for a batch of %d photos, so it takes them '
-                    'one at a time only' % (len(values), len(readable))
-                )
-            _check_finite(values[readable], classifier.output_name)
-            yield BatchScores(group, values, readable)
+        def build(pixels_tensor):
+            return _scores_of(pixels_tensor, classifier.for_any_batch())
+
+        self._runner = runner.Runner(classifier.graph_input.pixels, build)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Frees what the session holds."""
+        self._runner.close()
+
+    def score(self, paths, policy=bad_images.SKIP):
+        """Runs the graph on photos.
+
+        Args:
+          paths: list of str.
+          policy: of `bad_images`.
+
+        Yields:
+          The `BatchScores` of each batch of photos, in order. Each unreadable photo is a warning.
+
+        Raises:
+          UserError: the graph does not run; or a photo is unreadable, and the policy is to stop.
+        """
+        groups = runner.groups(len(paths), self._batch_size)
+        with runs(self._classifier):
+            results = self._runner.run([paths[group] for group in groups], policy)
+            for group, (values, readable) in zip(groups, results):
+                self._check(values, readable)
+                yield BatchScores(group, values, readable)
+
+    def score_pixels(self, images):
+        """Runs the graph on what it is fed.
+
+        Args:
+          images: float32 `[n, height, width, channels]`, normalized.
+
+        Returns:
+          float32 `[n, labels]`.
+
+        Raises:
+          UserError: the graph does not run.
+        """
+        batches = [images[group] for group in runner.groups(len(images), self._batch_size)]
+        found = []
+        with runs(self._classifier):
+            for batch in batches:
+                found.append(self._runner.run_pixels(batch))
+                self._check(found[-1], np.ones(len(batch), np.bool_))
+        return np.concatenate(found)
+
+    def _check(self, values, readable):
+        name = self._classifier.output_name
+        _check_shape(values, name)
+        if len(values) != len(readable):
+            raise UserError(
+                'the graph gives %d rows of scores for a batch of %d photos, so it takes them '
+                'one at a time only' % (len(values), len(readable))
+            )
+        _check_finite(values[readable], name)
 
 
 def _check_fed_shape(classifier):
