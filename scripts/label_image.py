@@ -38,6 +38,13 @@ def _define_flags(define):
     flags.define_graph_reading(graph)
     outputs = define.group('Outputs')
     flags.define_top_k(outputs, 'The number of labels per photo.')
+    outputs.float(
+        'min_score',
+        0.0,
+        'The lowest score that counts: a photo whose best label has less is labelled unknown. '
+        'evaluate prints how many photos keep a label, and how many of these are right.',
+        (0, 1),
+    )
     outputs.choice(
         'output_format', label_output.TEXT, label_output.FORMATS, 'The format of the output.'
     )
@@ -84,9 +91,9 @@ def _label_one(values, graph, path):
 
     exif.report_rotated([path], graph.classifier.graph_input.pixels.exif_rotation)
     scores = labelling.score(graph.classifier, path)
-    _check_label_count(graph, scores.values)
+    finished_graph.check_label_count(graph.path, graph.labels, scores.values)
     print('\nEvaluation time (1-image): %.3fs\n' % scores.seconds)
-    best = label_output.best_labels(scores.values, graph.labels, values.top_k)
+    best = label_output.best_labels(scores.values, graph.labels, values.top_k, values.min_score)
     sys.stdout.write(label_output.as_text(best))
 
 
@@ -98,10 +105,10 @@ def _label_many(values, graph, paths):
     photos = []
     with Progress('Labelling', len(paths), 'photos') as progress:
         for batch in labelling.score_many(graph.classifier, paths):
-            _check_label_count(graph, batch.values[0])
+            finished_graph.check_label_count(graph.path, graph.labels, batch.values[0])
             for path, row, good in zip(paths[batch.photos], batch.values, batch.readable):
-                best = label_output.best_labels(row, graph.labels, values.top_k) if good else None
-                photos.append(label_output.Labelled(path, best))
+                best = label_output.best_labels(row, graph.labels, values.top_k, values.min_score)
+                photos.append(label_output.Labelled(path, best if good else None))
             progress.advance(len(batch.values))
     text = label_output.render(photos, values.output_format)
     if values.output:
@@ -114,14 +121,6 @@ def _label_many(values, graph, paths):
     if unreadable:
         raise UserError(
             '%d of %d photos are unreadable; the others are labelled' % (unreadable, len(photos))
-        )
-
-
-def _check_label_count(graph, scores):
-    if len(scores) != len(graph.labels):
-        raise UserError(
-            'there are %d labels, and the graph %s gives %d scores: give the labels that were '
-            'written with it by --labels' % (len(graph.labels), graph.path, len(scores))
         )
 
 

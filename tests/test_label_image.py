@@ -151,6 +151,27 @@ def test_a_rotation_that_is_not_applied_is_told_on_standard_error(in_process, fi
     assert '1 of 2 photos carry an EXIF rotation' in many.err
 
 
+def test_a_photo_whose_best_score_is_too_low_is_unknown(in_process, files):
+    dim = dict(files, output_layer='dim')
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(tf.float32, [None, 8, 8, 3], name='input')
+        tf.multiply(images[:, 0, 0], [0.7, 0.2, 0.1], name='dim')
+    graph_files.write(graph.as_graph_def(), files['graph'])
+    dim.update(input_mean=0, input_std=200)  # Then it is fed 1.
+
+    def lines(*more):
+        ended = in_process(label_image, *arguments(dim), *more)
+        assert ended.status == 0, ended.err
+        return ended.out.splitlines()
+
+    assert lines('--min_score=0.69')[3] == 'height (score=0.70000)'
+    assert lines('--min_score=0.71')[3:] == ['unknown (score=0.70000)']
+    shown = json.loads('\n'.join(lines('--min_score=0.71', '--output_format=json')))
+    assert shown[0]['labels'] == [{'label': 'unknown', 'score': pytest.approx(0.7)}]
+    assert lines('--min_score=0.71', '--output_format=csv')[1].split(',')[1:3] == ['1', 'unknown']
+
+
 def test_the_five_best_are_printed_best_first(in_process, files, tmp_path):
     graph = tf.Graph()
     with graph.as_default():

@@ -49,6 +49,18 @@ class Calibration(typing.NamedTuple):
         return _ratio(self.right, self.right + self.wrong)
 
 
+class Coverage(typing.NamedTuple):
+    """What is left where labels with a score below a threshold are not trusted.
+
+    least: the threshold.
+    covered, right: how many photos are labelled then, and how many of them rightly.
+    """
+
+    least: float
+    covered: int
+    right: int
+
+
 class Confusion(typing.NamedTuple):
     """A label that was predicted for another: both indices, and how many of the latter's photos."""
 
@@ -125,6 +137,17 @@ def calibration(scores, truth, bins=10):
         _ratio(sums, counts),
         np.abs(right - sums).sum() / len(truth),
     )
+
+
+def coverages(scores, truth, thresholds):
+    """Returns the `Coverage` of each threshold."""
+    confidence = scores.max(axis=1).astype(np.float64)  # As label_image compares it.
+    is_right = scores.argmax(axis=1) == truth
+    covered = [confidence >= least for least in thresholds]
+    return [
+        Coverage(least, int(each.sum()), int((each & is_right).sum()))
+        for least, each in zip(thresholds, covered)
+    ]
 
 
 def top_confusions(confusion, limit):

@@ -8,6 +8,7 @@ from scripts.common import intervals
 from scripts.common.printing import printable
 from scripts.evaluation import metrics
 
+THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 MATRIX_LABELS = 30  # As many columns as fit on a wide terminal.
 
 
@@ -44,6 +45,8 @@ def summary(evaluation, counted, top_k):
             '  %s %.3f' % ('best:' if k == 1 else 'best %d:' % k, accuracy)
             for k, accuracy in enumerate(accuracies, 1)
         ]
+        + ['']
+        + _coverage_lines(scores, truth)
         + ['']
         + _matrix_lines(evaluation.labels, confusion)
     )
@@ -93,6 +96,17 @@ def _class_lines(labels, confusion):
     average = metrics.macro_average(classes)
     rows.append(['macro average', *_decimals(*average), str(classes.photos.sum()), ''])
     return table(rows)
+
+
+def _coverage_lines(scores, truth):
+    """Returns what `label_image --min_score` would do with these photos."""
+    rows = [['--min_score', 'labelled', 'of all', 'right', 'accuracy', '95%']]
+    for least, covered, right in metrics.coverages(scores, truth, THRESHOLDS):
+        interval, accuracy = _interval(right, covered), right / covered if covered else np.nan
+        share = '%.3f' % (covered / len(truth))
+        row = ['%g' % least, str(covered), share, str(right), *_decimals(accuracy), interval]
+        rows.append(row)
+    return ['With label_image --min_score, other photos are unknown:'] + table(rows)
 
 
 def _interval(right, total):

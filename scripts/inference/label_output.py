@@ -10,6 +10,8 @@ from scripts.common.printing import printable
 
 TEXT, CSV, JSON = FORMATS = ('text', 'csv', 'json')
 
+UNKNOWN = 'unknown'  # The label of a photo whose best score is too low.
+
 
 class Labelled(typing.NamedTuple):
     """One photo's path and its best labels, (label, score) with the best one first.
@@ -21,11 +23,15 @@ class Labelled(typing.NamedTuple):
     best: typing.Optional[typing.Sequence[typing.Tuple[str, float]]]
 
 
-def best_labels(scores, labels, count):
+def best_labels(scores, labels, count, min_score=0):
     """Returns the `count` best (label, score), best first, of float32 `[labels]` scores.
 
-    Of equal scores the label that comes first is the better one, as for `argmax`.
+    Of equal scores the label that comes first is the better one, as for `argmax`. Where the best
+    score is below `min_score`, that score is given to UNKNOWN, which is then alone.
     """
+    highest = float(scores.max())
+    if highest < min_score:
+        return [(UNKNOWN, highest)]
     order = (-scores).argsort(kind='mergesort')[:count]  # Stable in every numpy.
     return [(labels[index], float(scores[index])) for index in order]
 
