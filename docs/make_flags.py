@@ -14,6 +14,7 @@ COMMANDS = [
     'retrain',
     'label_image',
     'evaluate',
+    'check_photos',
     'quantize_graph',
     'count_ops',
     'graph_pb2tb',

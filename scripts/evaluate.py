@@ -16,6 +16,7 @@ import os
 from scripts.common import command, files, flags, output_checks
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
+from scripts.dataset import groups as groups_lib
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import listing
 from scripts.dataset import photos as photos_lib
@@ -60,6 +61,7 @@ def _define_flags(define):
         'The folder as it was typed in training, which decides the split, wherever the photos are '
         'now. Default: as the graph says, otherwise --image_dir.',
     )
+    flags.define_groups(photos, None)
     photos.choice(
         'category',
         split_lib.TESTING,
@@ -204,6 +206,8 @@ def _dataset(values, graph):
             )
     split = _split(values, described)
     _check_split(values, split, graph)
+    if values.category != selection.ALL:
+        split = split._replace(groups=_groups(values, described, graph))
     return photos_lib.load(image_dir, split, extensions, test_dir)
 
 
@@ -250,6 +254,24 @@ def _split(values, described):
             ', '.join(different),
         )
     return split._replace(**given)
+
+
+def _groups(values, described, graph):
+    """Returns the `Groups` that the split keeps together, or None; those of the training."""
+    groups = groups_lib.read(values.groups) if values.groups else None
+    wanted = described.groups if described else None
+    if wanted and groups is None:
+        raise UserError(
+            'the graph %s was trained with a file of groups, which has a part in the split: give '
+            'it as --groups, or --category=all' % graph.path
+        )
+    if described and groups and groups.sha256 != wanted:
+        _LOG.warning(
+            '--groups=%s is not what the graph was trained with, so it may have been trained on '
+            'some of these photos',
+            values.groups,
+        )
+    return groups
 
 
 def _check_split(values, split, graph):

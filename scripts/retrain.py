@@ -20,7 +20,6 @@ import shlex
 from scripts import retrain_flags
 from scripts.common import command, files, flags
 from scripts.common.errors import UserError
-from scripts.dataset import extensions, listing
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.export import outputs
@@ -43,7 +42,8 @@ def main(values, arguments):
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
     _check_flags(values, network)
-    dataset = _dataset(values)
+    dataset = retrain_flags.dataset_of(values, values.groups)
+    photos_lib.check_trainable(dataset)
     settings = _settings(values, network, dataset)
     outputs.check(settings, dataset, values.report)
     exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
@@ -153,23 +153,6 @@ def _check_flags(values, network):
             )
     for training in filter(None, retrain_flags.stages(values, epoch=1)):
         settings_lib.check(training)
-
-
-def _dataset(values):
-    """Lists and splits the photos as the flags say."""
-    image_dir, test_dir = values.image_dir, values.test_dir
-    pair = None if test_dir is not None else listing.train_and_test(image_dir)
-    if pair is not None:
-        _LOG.info('--image_dir=%s is taken as --image_dir=%s --test_dir=%s', image_dir, *pair)
-        image_dir, test_dir = pair
-    split_lib.check_not_given(flags.given(values, 'testing_percentage'), test_dir)
-    testing_percentage = values.testing_percentage if test_dir is None else 0
-    split = split_lib.Split(testing_percentage, values.validation_percentage, values.split_key)
-    split_lib.check(split)
-    image_extensions = extensions.parse(values.image_extensions)
-    dataset = photos_lib.load(image_dir, split, image_extensions, test_dir)
-    photos_lib.check_trainable(dataset)
-    return dataset
 
 
 def _settings(values, network, dataset):

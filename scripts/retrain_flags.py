@@ -1,12 +1,18 @@
 """The flags of `scripts.retrain`."""
 
+import logging
+
 from scripts.common import flags
-from scripts.dataset import extensions
+from scripts.dataset import extensions, listing
+from scripts.dataset import groups as groups_lib
+from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.images import bad_images
 from scripts.images.settings import DECODINGS, EXACT, EXIF_ROTATIONS, IGNORE
 from scripts.networks import registry
 from scripts.training import settings as settings_lib
+
+_LOG = logging.getLogger(__name__)
 
 SEEDS = 2**31  # TensorFlow's seeds are no larger.
 
@@ -17,8 +23,10 @@ _CLIP_NORM = 1.0
 
 def define_all(define):
     """Defines the flags of `scripts.retrain` with a `Definer`."""
-    _define_photos(define.group('Photos'))
-    _define_network(define.group('Network'))
+    photos = define.group('Photos')
+    define_photos(photos)
+    flags.define_groups(photos, '')
+    define_network(define.group('Network'))
     _define_training(define.group('Training'))
     _define_fine_tuning(define.group('Fine-tuning: training more than the last layer'))
     _define_distortions(
@@ -37,6 +45,31 @@ def apply_recipe(values, recipe):
     for name, value in recipe.items():
         if values[name].using_default_value:
             setattr(values, name, value)
+
+
+def dataset_of(values, groups=''):
+    """Lists and splits photos as flags say.
+
+    Args:
+      values: the parsed `FlagValues`.
+      groups: the path of a file of groups, or ''.
+
+    Returns:
+      The `Dataset`.
+    """
+    image_dir, test_dir = values.image_dir, values.test_dir
+    pair = None if test_dir is not None else listing.train_and_test(image_dir)
+    if pair is not None:
+        _LOG.info('--image_dir=%s is taken as --image_dir=%s --test_dir=%s', image_dir, *pair)
+        image_dir, test_dir = pair
+    split_lib.check_not_given(flags.given(values, 'testing_percentage'), test_dir)
+    testing_percentage = values.testing_percentage if test_dir is None else 0
+    split = split_lib.Split(testing_percentage, values.validation_percentage, values.split_key)
+    split_lib.check(split)
+    if groups:
+        split = split._replace(groups=groups_lib.read(groups))
+    image_extensions = extensions.parse(values.image_extensions)
+    return photos_lib.load(image_dir, split, image_extensions, test_dir)
 
 
 def fine_tunes(values):
@@ -84,7 +117,8 @@ def stages(values, epoch):
     return head if values.head_steps else None, training
 
 
-def _define_photos(define):
+def define_photos(define):
+    """Defines which photos there are, how they are split and read."""
     flags.define_photos(define, '', extensions.DECODED, [split_lib.BY_PATH, split_lib.BY_NAME])
     flags.define_exif_rotation(define, EXIF_ROTATIONS, IGNORE)
     flags.define_decode(define, DECODINGS, EXACT)
@@ -97,7 +131,8 @@ def _define_photos(define):
     )
 
 
-def _define_network(define):
+def define_network(define):
+    """Defines which network there is, and where its features are kept."""
     define.string(
         'architecture',
         'inception_v3',

@@ -24,12 +24,14 @@ FLOORS = [
     ('inference',),
     ('export',),
     ('evaluation',),
+    ('checking',),
     ('quantization',),
 ]
 COMMANDS = [
     'retrain',
     'label_image',
     'evaluate',
+    'check_photos',
     'count_ops',
     'graph_pb2tb',
     'quantize_graph',

@@ -156,6 +156,16 @@ def define_photos(define, image_dir, extensions, split_keys, is_described=False)
     define.choice('split_key', default, split_keys, meaning)
 
 
+def define_groups(define, default):
+    """Defines which photos share a category; the default is None where a graph may tell."""
+    define.string(
+        'groups',
+        default,
+        'A CSV file of groups of photos, such as near-duplicates, of which each goes into one '
+        'category: check_photos --output_groups writes it.',
+    )
+
+
 def define_exif_rotation(define, choices, default=None):
     """Defines whether photos are rotated; without a default, a graph may say so."""
     meaning = (

@@ -2,6 +2,7 @@
 
 import atexit
 import codecs
+import contextlib
 import io
 import logging
 import os
@@ -67,6 +68,18 @@ def set_up_logging():
     os.environ.setdefault(LOG_LEVEL, ERRORS_ONLY)
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', category=FutureWarning, module='tensor(flow|board)')
+
+
+@contextlib.contextmanager
+def quiet(name):
+    """Lets a logger of that name say nothing but warnings while the block runs."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _ProgressFriendlyHandler(logging.Handler):

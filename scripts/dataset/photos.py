@@ -4,6 +4,7 @@ import logging
 import os
 import typing
 
+from scripts.common import encodings
 from scripts.common.errors import UserError
 from scripts.dataset import extensions as extensions_lib
 from scripts.dataset import labels as labels_lib
@@ -96,8 +97,33 @@ def load(image_dir, split, extensions=extensions_lib.CLASSIC, test_dir=None):
     dataset = Dataset(tuple(labels), tuple(photos), image_dir, split, extensions, test_dir)
     if test_dir is not None:
         photos += _test_photos_of(dataset)
+    if split.groups is not None:
+        _check_groups(photos, split.groups)
     photos.sort(key=lambda photo: (split_lib.CATEGORIES.index(photo.category), photo.label_index))
     return dataset._replace(photos=tuple(photos))
+
+
+def _check_groups(photos, groups):
+    """Warns of a file of other photos; UserError: a group has photos that cannot be moved."""
+    found = {}
+    for photo in photos:
+        first = '/'.join(groups.first_of(photo.folder, photo.file_name))
+        if encodings.as_utf8('%s/%s' % (photo.folder, photo.file_name)) in groups.first:
+            found.setdefault(first, []).append(photo)
+    for members in found.values():
+        if len({photo.category for photo in members}) > 1:
+            # Photos of the folder of test photos are for testing, whatever is like them.
+            test = next(each for each in members if each.folder.startswith(_TEST_FOLDER))
+            other = next(each for each in members if each.category != test.category)
+            raise UserError(
+                '%s and %s are of one group of --groups, and only the first one is in --test_dir: '
+                'delete one of them' % (test.path, other.path)
+            )
+    missing = len(groups.first) - sum(map(len, found.values()))
+    if missing:
+        _LOG.warning(
+            '%d of the %d photos in the file of groups are not there', missing, len(groups.first)
+        )
 
 
 def load_test(test_dir, extensions=extensions_lib.CLASSIC):

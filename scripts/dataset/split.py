@@ -5,6 +5,7 @@ import posixpath
 import typing
 
 from scripts.common.errors import UserError
+from scripts.dataset.groups import Groups
 
 TRAINING = 'training'
 TESTING = 'testing'
@@ -26,18 +27,22 @@ class Split(typing.NamedTuple):
       `<folder>/<file>`, which survives a move of the data set.
     image_dir: the folder as typed in training, which is hashed wherever the photos are now; None:
       as typed now.
+    groups: `groups.Groups` of photos that share a category, or None.
     """
 
     testing_percentage: float = 10
     validation_percentage: float = 10
     key: str = BY_PATH
     image_dir: typing.Optional[str] = None
+    groups: typing.Optional[Groups] = None
 
     def category_of(self, image_dir, folder, file_name):
         """Returns the category of the photo `<image_dir>/<folder>/<file_name>`.
 
-        Photos whose names are equal up to `_nohash_` share a category.
+        Photos whose names are equal up to `_nohash_` share a category, and so do those of a group.
         """
+        if self.groups is not None:
+            folder, file_name = self.groups.first_of(folder, file_name)
         parts = (folder, file_name)
         if self.key == BY_PATH:
             parts = (image_dir if self.image_dir is None else self.image_dir, *parts)

@@ -1,10 +1,61 @@
 """HTML that the sections of the report share. No TensorFlow here."""
 
 import html
+import os
 
 import numpy as np
 
-from scripts.common import intervals
+from scripts.common import encodings, files, intervals
+
+_STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'report.css')
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>%(title)s</title>
+<link rel="icon" href="data:,">
+<style>
+%(style)s</style>
+</head>
+<body>
+%(body)s
+</body>
+</html>
+"""
+
+
+def write_page(path, title, sections):
+    """Writes a page that needs nothing from outside.
+
+    Args:
+      path: of the file to write.
+      title: str, text.
+      sections: list of str, HTML; empty ones are left out.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    with open(_STYLE, encoding='utf-8') as file:
+        style = file.read()
+    body = '\n'.join(section for section in sections if section)
+    page = _PAGE % {'title': escape(title), 'style': style, 'body': body}
+    # A file's name need not be UTF-8.
+    files.write(path, encodings.as_utf8(page).encode('utf-8', 'backslashreplace'))
+
+
+def tiles(rows):
+    """Returns large figures side by side.
+
+    Args:
+      rows: triples of HTML: the name of a figure, the figure, and what to say of it.
+    """
+    return '<dl class="tiles">\n%s\n</dl>' % '\n'.join(
+        '<div><dt>%s</dt><dd>%s<small>%s</small></dd></div>' % row for row in rows
+    )
 
 
 def escape(text):

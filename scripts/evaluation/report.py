@@ -6,28 +6,7 @@ import typing
 
 import numpy as np
 
-from scripts.common import encodings, files
 from scripts.evaluation import charts, markup, metrics, report_labels, report_photos
-
-_STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'report.css')
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>%(title)s</title>
-<link rel="icon" href="data:,">
-<style>
-%(style)s</style>
-</head>
-<body>
-%(body)s
-</body>
-</html>
-"""
 
 
 class Subject(typing.NamedTuple):
@@ -59,8 +38,6 @@ def write(path, evaluation, subject, curves=None, top_k=5):
     Raises:
       UserError: it cannot be written.
     """
-    with open(_STYLE, encoding='utf-8') as file:
-        style = file.read()
     sections = [
         _head(evaluation, subject),
         _tiles(evaluation, top_k),
@@ -72,13 +49,7 @@ def write(path, evaluation, subject, curves=None, top_k=5):
         _learning_curves(curves),
         _facts(evaluation, subject),
     ]
-    page = _PAGE % {
-        'title': 'Evaluation of ' + markup.escape(os.path.basename(subject.graph)),
-        'style': style,
-        'body': '\n'.join(section for section in sections if section),
-    }
-    # A file's name need not be UTF-8.
-    files.write(path, encodings.as_utf8(page).encode('utf-8', 'backslashreplace'))
+    markup.write_page(path, 'Evaluation of ' + os.path.basename(subject.graph), sections)
 
 
 def _head(evaluation, subject):
@@ -114,9 +85,7 @@ def _tiles(evaluation, top_k):
         tiles.append(('Top %d accuracy' % k, markup.percent(each), 'among the best %d' % k))
     error = metrics.calibration(scores, truth).error
     tiles.append(('Calibration error', markup.percent(error), 'between score and accuracy'))
-    return '<dl class="tiles">\n%s\n</dl>' % '\n'.join(
-        '<div><dt>%s</dt><dd>%s<small>%s</small></dd></div>' % tile for tile in tiles
-    )
+    return markup.tiles(tiles)
 
 
 def _calibration(evaluation):

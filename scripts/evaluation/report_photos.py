@@ -36,7 +36,7 @@ def _card(evaluation, row):
         '<dt title="true label">%s</dt><dd>%s</dd></dl>'
         '<div class="file" title="%s">%s</div></li>'
         % (
-            _thumbnail(photo, evaluation.exif_rotation),
+            thumbnail(photo, evaluation.exif_rotation),
             markup.escape(evaluation.labels[predicted]),
             markup.percent(scores[predicted]),
             markup.escape(evaluation.labels[photo.label_index]),
@@ -47,7 +47,8 @@ def _card(evaluation, row):
     )
 
 
-def _thumbnail(photo, exif_rotation):
+def thumbnail(photo, exif_rotation):
+    """Returns a small picture of a `Photo` as HTML."""
     image = thumbnails.load(photo.path, exif_rotation)
     if image is None:
         return 'no picture'

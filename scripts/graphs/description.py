@@ -65,6 +65,7 @@ class Photos(typing.NamedTuple):
     testing_percentage, validation_percentage: 0 to 100.
     image_extensions: of the files that counted, such as 'jpg'.
     test_dir: the folder of all test photos, or LEFT_OUT; None: they were of image_dir.
+    groups: the SHA-256 in hex of the file of groups that the split kept together, or None.
     """
 
     image_dir: typing.Optional[str]
@@ -73,6 +74,7 @@ class Photos(typing.NamedTuple):
     validation_percentage: float
     image_extensions: typing.Tuple[str, ...]
     test_dir: typing.Optional[str] = None
+    groups: typing.Optional[str] = None
 
 
 class Test(typing.NamedTuple):
@@ -252,7 +254,7 @@ def _divisor(value):
 _OMITTED = {
     Input: {'channels': 3, 'decode': 'exact'},
     Network: {'bottleneck': None},
-    Photos: {'test_dir': None},
+    Photos: {'test_dir': None, 'groups': None},
 }
 
 _PIXELS = _number(1, _MOST_PIXELS_A_SIDE, int)
@@ -277,6 +279,7 @@ _READERS = {
         'validation_percentage': _PERCENT,
         'image_extensions': _some_texts,
         'test_dir': _optional(_folder),
+        'groups': _optional(_text),
     },
     Test: {'accuracy': _number(0, 1), 'photos': _number(1, 2**53, int)},
 }

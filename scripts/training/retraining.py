@@ -124,6 +124,7 @@ def _description(settings, backbone, dataset):
             validation_percentage=split_used.validation_percentage,
             image_extensions=dataset.extensions,
             test_dir=test_dir and encodings.as_utf8(test_dir),
+            groups=split_used.groups and split_used.groups.sha256,
         ),
         test=None,
         tensorflow=tf.VERSION,

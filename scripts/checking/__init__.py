@@ -1,0 +1,1 @@
+"""What may be wrong with a set of photos: photos that are there twice, and doubtful labels."""
