@@ -74,15 +74,13 @@ def find(paths, features, exif_rotation):
 
 
 def groups(pairs):
-    """Returns lists of rows, ascending: photos that pairs connect, by way of others too."""
+    """Returns a list of tuples of rows, ascending: photos that pairs connect, by others too."""
     group_of = {}
     for pair in pairs:
-        merged = group_of.get(pair.first, [pair.first]) + [
-            row for row in group_of.get(pair.second, [pair.second])
-        ]
-        merged = sorted(set(merged))
-        group_of.update((row, merged) for row in merged)
-    return sorted({tuple(group) for group in group_of.values()})
+        groups_met = (group_of.get(row, {row}) for row in (pair.first, pair.second))
+        merged = frozenset().union(*groups_met)
+        group_of.update(dict.fromkeys(merged, merged))
+    return sorted(tuple(sorted(group)) for group in set(group_of.values()))
 
 
 def _same_bytes(paths):

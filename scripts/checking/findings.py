@@ -8,6 +8,7 @@ import typing
 
 import numpy as np
 
+from scripts.common.printing import printable
 from scripts.dataset import split as split_lib
 from scripts.dataset.photos import FEW_PHOTOS, Photo
 from scripts.evaluation.text import table
@@ -125,7 +126,7 @@ def doubts_of(scores, truth):
 
 def sizes_of(photos):
     """Returns the (width, height) of each photo in pixels, or None where it does not tell."""
-    return [_size(photo.path) for photo in photos]
+    return [(formats.of_file(photo.path) or (None, None))[1] for photo in photos]
 
 
 def rotated_of(photos, exif_rotation):
@@ -143,7 +144,8 @@ def lines(findings, folders):
       folders: of the photos, as text.
     """
     found = [
-        '%d photos of %d classes in %s' % (len(findings.photos), len(findings.labels), folders)
+        '%d photos of %d classes in %s'
+        % (len(findings.photos), len(findings.labels), printable(folders))
     ]
     for section in (_group_lines, _doubt_lines, _class_lines, _photo_lines):
         found += [''] + section(findings)
@@ -205,7 +207,10 @@ def _class_lines(findings):
     if findings.small_classes:
         found.append(
             'Too few photos to trust, fewer than %d: %s'
-            % (FEW_PHOTOS, ', '.join('%s (%d)' % each for each in findings.small_classes))
+            % (
+                FEW_PHOTOS,
+                printable(', '.join('%s (%d)' % each for each in findings.small_classes)),
+            )
         )
     return found
 
@@ -270,12 +275,3 @@ def _csv(rows):
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerows(rows)
     return text.getvalue()
-
-
-def _size(path):
-    try:
-        with open(path, 'rb') as file:
-            head = file.read(1 << 16)
-            return formats.size_in_head(head) or formats.size_in_head(head + file.read())
-    except OSError:
-        return None

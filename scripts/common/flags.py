@@ -172,9 +172,7 @@ def define_exif_rotation(define, choices, default=None):
         'Whether JPEGs are used as they are stored, as in the classic script, or rotated as their '
         'EXIF data says.'
     )
-    if default is None:
-        meaning += ' Default: as in the training of the graph, otherwise ignore.'
-    define.choice('exif_rotation', default, choices, meaning)
+    _define_way(define, 'exif_rotation', meaning, choices, default)
 
 
 def define_decode(define, choices, default=None):
@@ -183,9 +181,14 @@ def define_decode(define, choices, default=None):
         'How JPEGs are decoded: exact, at their whole size, as in the classic script, or fast, at '
         '1/2, 1/4 or 1/8 of it where they stay at least as large as the network wants.'
     )
+    _define_way(define, 'decode', meaning, choices, default)
+
+
+def _define_way(define, name, meaning, choices, default):
+    """Defines a choice of how photos are read; without a default, a graph may say so."""
     if default is None:
-        meaning += ' Default: as in the training of the graph, otherwise exact.'
-    define.choice('decode', default, choices, meaning)
+        meaning += ' Default: as in the training of the graph, otherwise %s.' % choices[0]
+    define.choice(name, default, choices, meaning)
 
 
 def define_graph_reading(define):

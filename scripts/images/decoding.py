@@ -43,13 +43,8 @@ def decode_all(paths, spec, policy=bad_images.SKIP):
 
 def size_of(path, spec):
     """Returns how many bytes a photo takes when it is decoded; 0 of one that does not tell."""
-    try:
-        with open(path, 'rb') as file:
-            head = file.read(formats.SIZE_BYTES)
-            width, height = formats.size_in_head(head) or formats.size_in_head(head + file.read())
-    except (OSError, TypeError):
-        return 0
-    if formats.photo_format(head) == formats.JPEG:
+    name, (width, height) = formats.of_file(path) or (None, (0, 0))
+    if name == formats.JPEG:
         width, height = reduction.reduced(width, height, spec.enough)
     pixels_in_it = width * height
     return pixels_in_it * spec.channels if 0 < pixels_in_it <= formats.MOST_PIXELS else 0

@@ -15,7 +15,7 @@ HEIC = 'a HEIC image'
 MOST_PIXELS = 2**29 // 3
 
 HEAD_BYTES = 16  # Enough to tell a format.
-SIZE_BYTES = 1 << 16  # Within these most photos say how large they are.
+_SIZE_BYTES = 1 << 16  # Within these most photos say how large they are.
 BMP_BITS = (8, 24, 32)  # A pixel; what TensorFlow decodes.
 
 # What files begin with, and what they are.
@@ -61,6 +61,23 @@ def size_in_head(head):
         return None if name is None else size(name, head)
     except (struct.error, IndexError):
         return None
+
+
+def of_file(path):
+    """Returns the format of a photo and its (width, height), or None where it does not tell them.
+
+    Only its beginning is read, where that is enough.
+    """
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(_SIZE_BYTES)
+            found = size_in_head(head)
+            if found is None:
+                head += file.read()
+                found = size_in_head(head)
+    except OSError:
+        return None
+    return None if found is None else (photo_format(head), found)
 
 
 def is_complete(name, data):

@@ -77,8 +77,8 @@ def report(paths, spec):
         return
     found = []
     for path in paths[:: len(paths) // _LOOKED_AT]:
-        size = _size_of_jpeg(path)
-        if size is not None:
+        name, size = formats.of_file(path) or (None, None)
+        if name == formats.JPEG:
             found.append((ratio_of(*size, enough=enough), size, path))
     if not found or statistics.median_low(found)[0] < _MUCH:
         return
@@ -98,16 +98,6 @@ def report(paths, spec):
         enough[0],
         part,
     )
-
-
-def _size_of_jpeg(path):
-    """Returns the (width, height) of a JPEG, None of what is none or does not tell."""
-    try:
-        with open(path, 'rb') as file:
-            head = file.read(formats.SIZE_BYTES)
-    except OSError:
-        return None
-    return formats.size_in_head(head) if formats.photo_format(head) == formats.JPEG else None
 
 
 def _milliseconds(path, sizes):
