@@ -39,8 +39,8 @@ def reader(tmp_path_factory):
     ):
         for part in parts:
             pictures.draw_classes(os.path.join(folder, data, part), 24)
-    published = registry.find('mobilenet_v2_1.0_96')
-    for name in ('efficientnet_lite0.pb', 'mobilenet_v2_1.0_224.pb'):
+    for name, size in (('efficientnet_lite0.pb', 128), ('mobilenet_v2_1.0_224.pb', 96)):
+        published = registry.find('mobilenet_v2_1.0_%d' % size)
         graph_files.write(stand_ins.of(published), os.path.join(folder, 'networks', name))
     path = os.path.join(folder, 'tf_files', 'models', _FLOWERS.graph_file)
     graph_files.write(stand_ins.mobilenet_of_blocks(224), path)

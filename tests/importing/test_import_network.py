@@ -131,7 +131,7 @@ def test_keras_applications(imported, folder, formats, name, in_process, tmp_pat
         'EfficientNetB0': (0.0, 1.0),
         'MobileNetV3Small': (0.0, 1.0),
     }.get(name, (127.5, 127.5))
-    assert described.description.input[1:] == (224, 224) + expected + ('ignore', 3)
+    assert described.description.input[1:] == (224, 224) + expected + ('ignore', 3, 'exact')
     retrain(in_process, tmp_path, photo_dir)  # Random features: any accuracy will do.
 
 

@@ -126,6 +126,7 @@ def test_from_download_to_label(name, tmp_path, photos, monkeypatch, in_process)
             architecture=name,
             model_dir=str(tmp_path / 'models'),
             bottleneck_dir=str(tmp_path / 'bottlenecks'),
+            summaries_dir=str(tmp_path / 'summaries'),
             output_graph=graph,
             output_labels=str(tmp_path / 'labels.txt'),
             summary_interval=0,
