@@ -59,14 +59,16 @@ def main(values, arguments):
 
     # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
+    from scripts.checking import checking, page
     from scripts.checking import findings as findings_lib
-    from scripts.checking import page
+    from scripts.features.place import Place
     from scripts.networks import backbone as backbone_lib
 
     pixels = network.pixels._replace(exif_rotation=values.exif_rotation, decode=values.decode)
     given = flags.settings(values, registry.Given)
     backbone = backbone_lib.load(network._replace(pixels=pixels, given=given), values.model_dir)
-    findings = _find(values, backbone, dataset)
+    place = Place(values.bottleneck_dir, backbone.network.cache_name)
+    findings = checking.check(backbone, place, dataset, values.bad_images)
     print('\n'.join(findings_lib.lines(findings, dataset.folders)))
     if values.output:
         text = findings_lib.as_csv(findings)
@@ -78,44 +80,6 @@ def main(values, arguments):
     if values.report:
         page.write(values.report, findings, dataset.folders, values.exif_rotation)
         _LOG.info('The report on the photos is %s', values.report)
-
-
-def _find(values, backbone, dataset):
-    """Returns the `Findings`."""
-    import numpy as np
-
-    from scripts.checking import doubts, duplicates
-    from scripts.checking import findings as findings_lib
-    from scripts.features import extract
-    from scripts.features.place import Place
-
-    place = Place(values.bottleneck_dir, backbone.network.cache_name)
-    computed = extract.compute(backbone, place, list(dataset.photos), values.bad_images)
-    rows = np.flatnonzero(computed.readable)
-    photos = [dataset.photos[row] for row in rows]
-    if len(photos) < 2:
-        raise UserError(
-            '%d of %d photos are readable: expected at least 2' % (len(photos), len(computed))
-        )
-    features = computed.take(rows)
-    truth = np.array([photo.label_index for photo in photos])
-    pairs = duplicates.find([photo.path for photo in photos], features, values.exif_rotation)
-    groups = duplicates.groups(pairs)
-    scores = np.full((len(photos), len(dataset.labels)), np.nan, np.float32)
-    if len(set(truth)) > 1:
-        scores = doubts.scores(backbone, features, truth, len(dataset.labels), groups)
-    bad = [photo for photo, good in zip(dataset.photos, computed.readable) if not good]
-    spec = backbone.network.pixels
-    return findings_lib.Findings(
-        labels=dataset.labels,
-        photos=photos,
-        groups=findings_lib.groups_of(groups, pairs, photos),
-        doubts=findings_lib.doubts_of(scores, truth),
-        sizes=findings_lib.sizes_of(photos),
-        fed=(spec.width, spec.height),
-        rotated=findings_lib.rotated_of(photos, values.exif_rotation),
-        unreadable=bad,
-    )
 
 
 if __name__ == '__main__':

@@ -60,7 +60,7 @@ def main(values, arguments):
         exporting.check_convertible(settings, backbone)
         trained = retraining.run(settings, backbone, dataset)
         exporting.write(settings, trained.graph_def, dataset.labels)
-        failures = _write_evaluation(values, settings, dataset, trained.tested)
+        failures = _write_evaluation(values, settings, dataset, backbone, trained.tested)
         failures += exporting.write_others(settings, trained.graph_def, dataset.labels)
     seed = settings.training.random_seed
     if values.random_seed is None:
@@ -84,7 +84,7 @@ def main(values, arguments):
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
-def _write_evaluation(values, settings, dataset, tested):
+def _write_evaluation(values, settings, dataset, backbone, tested):
     """Writes what the test got wrong, for TensorBoard and as a page.
 
     Returns:
@@ -98,7 +98,9 @@ def _write_evaluation(values, settings, dataset, tested):
     evaluation = Evaluation(dataset.labels, tested.photos, tested.scores, exif_rotation=rotation)
     try:
         _write_summaries(settings.training, evaluation)
-        _write_report(values, evaluation, dataset.test_dir or dataset.image_dir)
+        if values.report:
+            sections = _sections_on_photos(values, dataset, backbone)
+            _write_report(values, evaluation, dataset.test_dir or dataset.image_dir, sections)
     except UserError as error:
         return [str(error)]
     return []
@@ -112,17 +114,28 @@ def _write_summaries(training, evaluation):
         tensorboard.write(evaluation, folder, training.end)
 
 
-def _write_report(values, evaluation, image_dir):
+def _sections_on_photos(values, dataset, backbone):
+    """Returns sections of the report, as HTML: what check_photos finds, where that is wanted."""
+    if not values.report_photos:
+        return []
+    from scripts.checking import checking, page
+    from scripts.features.place import Place
+
+    place = Place(values.bottleneck_dir, backbone.network.cache_name)
+    findings = checking.check(backbone, place, dataset, values.bad_images)
+    return page.sections_on_photos(findings, values.exif_rotation)
+
+
+def _write_report(values, evaluation, image_dir, sections):
     from scripts.evaluation import curves, report
 
-    if not values.report:
-        return
     subject = report.Subject(
         values.output_graph,
         files.read(values.output_graph, 'graph'),
         image_dir,
         split_lib.TESTING,
         datetime.datetime.now(),
+        sections,
     )
     learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None
     report.write(values.report, evaluation, subject, learning_curves)
@@ -134,6 +147,13 @@ def _check_flags(values, network):
     if values.fine_tune_blocks and values.fine_tune_from:
         raise UserError(
             '--fine_tune_blocks and --fine_tune_from say the same in two ways: give one of them'
+        )
+    if values.report_photos and not values.report:
+        raise UserError('--report_photos is a part of the report: add --report=FILE')
+    if values.report_photos and network.from_scratch:
+        raise UserError(
+            '--report_photos needs a pretrained network, and %s has random weights, which say '
+            'nothing of photos: leave it out' % network.name
         )
     if values.distorted_copies and not flags.settings(values, Distortions).wanted():
         raise UserError(

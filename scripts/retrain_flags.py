@@ -315,6 +315,12 @@ def _define_outputs(define):
     )
     flags.define_report(define, '')
     define.boolean(
+        'report_photos',
+        False,
+        'Show in the report which photos are near-duplicates and which labels are doubtful, as '
+        'check_photos finds them.',
+    )
+    define.boolean(
         'describe_paths',
         True,
         'Store the folder of the photos in the graph, so that evaluate finds the split. A path '

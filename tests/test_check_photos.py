@@ -125,6 +125,27 @@ def test_a_second_run_finds_the_same_and_nothing_of_the_photos_changes(bench, in
     assert all(os.stat(path).st_mtime_ns == time for path, time in before.items())
 
 
+def test_the_report_of_a_training_shows_it_too(bench, in_process, one_error):
+    shutil.rmtree('photos/few')
+    flags = bench.flags(report='report.html', testing_percentage=20, split_key='name')
+    sections = []
+    for more in ([], ['--report_photos']):
+        ended = in_process(retrain, *flags, *more)
+        assert ended.status == 0, ended.err
+        with open('report.html', encoding='utf-8') as file:
+            page = file.read()
+        sections.append([each.split('</h2>')[0] for each in page.split('<h2>')[1:]])
+    plain, checked = sections
+    added = [each for each in checked if each not in plain]
+    assert added == ['Near-duplicates', 'Doubtful labels']
+    assert [each for each in checked if each in plain] == plain
+    assert page.count('<h3>Group ') == 2 and WRONG.split('/')[1] in page
+    error = one_error(retrain, *bench.flags(report_photos=True))
+    assert 'add --report=FILE' in error
+    scratch = bench.flags(report='report.html', report_photos=True, architecture='cnn_32')
+    assert 'has random weights' in one_error(retrain, *scratch)
+
+
 def test_groups_stay_together_in_training_and_in_evaluation(bench, in_process, one_error):
     shutil.rmtree('photos/few')
     assert in_process(check_photos, *check_flags(bench, output_groups='groups.csv')).status == 0

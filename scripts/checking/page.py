@@ -27,11 +27,15 @@ def write(path, findings, folders, exif_rotation):
         '<h1>%s</h1>\n<p class="quiet">%s photos of %s classes</p>'
         % (markup.escape(title), f'{len(findings.photos):,}', f'{len(findings.labels):,}'),
         _tiles(findings),
-        _groups(findings, exif_rotation),
-        _doubts(findings, exif_rotation),
+        *sections_on_photos(findings, exif_rotation),
         _classes(findings),
     ]
     markup.write_page(path, title, sections)
+
+
+def sections_on_photos(findings, exif_rotation):
+    """Returns the sections, as HTML, on near-duplicates and on doubtful labels."""
+    return [_groups(findings, exif_rotation), _doubts(findings, exif_rotation)]
 
 
 def _tiles(findings):

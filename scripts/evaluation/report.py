@@ -16,6 +16,7 @@ class Subject(typing.NamedTuple):
     image_dir: the folder of photos.
     category: which photos of it: 'testing', say, or 'all'.
     date: a datetime.
+    sections: more of them, as HTML, such as on what is wrong with the photos.
     """
 
     graph: str
@@ -23,6 +24,7 @@ class Subject(typing.NamedTuple):
     image_dir: str
     category: str
     date: typing.Any
+    sections: typing.Sequence[str] = ()
 
 
 def write(path, evaluation, subject, curves=None, top_k=5):
@@ -45,6 +47,7 @@ def write(path, evaluation, subject, curves=None, top_k=5):
         report_labels.top_confusions(evaluation),
         report_photos.top_losses(evaluation),
         report_labels.classes(evaluation),
+        *subject.sections,
         _calibration(evaluation),
         _learning_curves(curves),
         _facts(evaluation, subject),

@@ -215,11 +215,11 @@ class Training:
             settings.summaries_dir
         ) as writer:
             session.run(initializer)
-            session.run([head.summaries, head.train_step], feeds)
+            session.run([head.step_summaries, head.train_step], feeds)
             start = time.perf_counter()
             for step in range(steps):
                 if with_summaries:
-                    summary, _ = session.run([head.summaries, head.train_step], feeds)
+                    summary, _ = session.run([head.step_summaries, head.train_step], feeds)
                     writer.add_summary(summary, step)
                 else:
                     session.run(head.train_step, feeds)
