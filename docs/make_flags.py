@@ -19,6 +19,7 @@ COMMANDS = [
     'count_ops',
     'graph_pb2tb',
     'import_network',
+    'optimize_for_tensorrt',
     'sample.draw_flowers',
     'sample.train_network',
 ]

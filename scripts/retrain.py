@@ -61,7 +61,7 @@ def main(values, arguments):
         trained = retraining.run(settings, backbone, dataset)
         exporting.write(settings, trained.graph_def, dataset.labels)
         failures = _write_evaluation(values, settings, dataset, backbone, trained.tested)
-        failures += exporting.write_others(settings, trained.graph_def, dataset.labels)
+        failures += exporting.write_others(settings, trained.graph_def, dataset)
     seed = settings.training.random_seed
     if values.random_seed is None:
         _LOG.info('To repeat this run to the byte, add --random_seed=%d', seed)

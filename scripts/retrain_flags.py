@@ -311,7 +311,22 @@ def _define_outputs(define):
         'saved_model_dir', '', 'Write a SavedModel for TensorFlow Serving to this folder.'
     )
     define.string(
-        'tflite_output_file', '', 'Write a TensorFlow Lite file, with its labels beside it.'
+        'tflite_output_file',
+        '',
+        'Write a TensorFlow Lite file, with its labels and its description beside it.',
+    )
+    define.choice(
+        'tflite_quantization',
+        settings_lib.NONE,
+        settings_lib.QUANTIZATIONS,
+        'What is smaller in the TensorFlow Lite file: float16, its weights; int8, its weights and '
+        'values, whose ranges 100 training photos tell. It takes and gives float32 in any case.',
+    )
+    define.string(
+        'onnx_output_file',
+        '',
+        'Write an ONNX file, with the description as metadata. It needs '
+        'pip install -r requirements-export.txt.',
     )
     flags.define_report(define, '')
     define.boolean(

@@ -28,10 +28,13 @@ lint() {
 }
 
 make() {
-    oldest=
-    [ "$environment" != 3.6 ] || oldest=tests/oldest.txt
+    more=
+    case $environment in
+        3.7) more=requirements-export.txt ;;  # The extra is tested here alone.
+        3.6) more=tests/oldest.txt ;;
+    esac
     # shellcheck disable=SC2086  # Nothing where it is empty.
-    make_venv "$venv" "$python" requirements.txt requirements-dev.txt $oldest
+    make_venv "$venv" "$python" requirements.txt requirements-dev.txt $more
 }
 
 if [ -n "$all" ]; then  # All at once: pip takes half a minute and more for each, on one core.

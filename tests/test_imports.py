@@ -36,6 +36,7 @@ COMMANDS = [
     'graph_pb2tb',
     'quantize_graph',
     'import_network',
+    'optimize_for_tensorrt',
 ]
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -14,10 +15,13 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from scripts import evaluate, label_image, retrain
-from scripts.common import files
+from scripts.common import files, packages
 from scripts.common.errors import UserError
+from scripts.export import lite as lite_lib
 from scripts.features import sources
-from scripts.graphs import graph_files, search
+from scripts.graphs import description, graph_files, search
+from scripts.images import runner
+from scripts.inference import finished_graph, labelling
 from scripts.networks import backbone as backbone_lib
 from scripts.training import summaries
 from tests import pictures, stand_ins, tools
@@ -614,7 +618,11 @@ def test_exports_are_written_and_a_foreign_folder_is_refused(bench, in_process, 
     for _ in range(2):
         assert in_process(retrain, *flags).status == 0
     assert os.path.isfile(os.path.join(saved_model, 'saved_model.pb'))
-    assert sorted(os.listdir(os.path.dirname(lite))) == ['flowers.tflite', 'flowers_labels.txt']
+    names = ['flowers.tflite', 'flowers_description.json', 'flowers_labels.txt']
+    assert sorted(os.listdir(os.path.dirname(lite))) == names
+    found = description.find(graph_files.read(bench.graph)).description
+    with open(os.path.join(os.path.dirname(lite), names[1]), 'rb') as file:
+        assert file.read() == description.to_json(found) + b'\n'
     with open(os.path.join(saved_model, 'thesis.txt'), 'w') as file:
         file.write('years of work')
     assert 'thesis.txt' in one_error(retrain, *flags)
@@ -636,13 +644,57 @@ def test_what_lite_does_not_take_is_told_before_anything_is_computed(bench, one_
     assert os.listdir(bench.folder) == ['models']
 
 
+@pytest.mark.parametrize('quantization, most', [('float16', 0.55), ('int8', 0.4)])
+@pytest.mark.each_tensorflow
+def test_a_lite_file_is_quantized(bench, in_process, quantization, most):
+    path = os.path.join(bench.folder, 'flowers.tflite')
+    flags = dict(tflite_output_file=path, tflite_quantization=quantization, learning_rate=0.01)
+    ended = in_process(retrain, *bench.flags(architecture='sample', **flags))
+    assert ended.status == 0 and ended.err == '', ended.err
+    data = files.read(path, 'file')
+    assert len(data) < most * len(bench.graph_bytes())  # Of four bytes for each weight.
+    found = finished_graph.read(bench.graph, bench.graph_bytes()).classifier
+    paths = [os.path.join(bench.photo_dir, name, '000.jpg') for name in os.listdir(bench.photo_dir)]
+    with runner.Runner(found.graph_input.pixels) as photos, labelling.Scorer(found) as scorer:
+        ((images, _),) = photos.run([paths])
+        expected = scorer.score_pixels(images)
+    scores = lite_lib.scorer(data)(images)
+    assert scores.dtype == np.float32
+    assert 0 < np.abs(scores - expected).max() < {'float16': 0.01, 'int8': 0.3}[quantization]
+
+
+def test_a_quantization_of_no_file_is_refused(bench, one_error):
+    line = one_error(retrain, *bench.flags(tflite_quantization='int8'))
+    assert '--tflite_quantization=int8 is about --tflite_output_file' in line
+    assert os.listdir(bench.folder) == ['models']
+
+
+def test_without_its_packages_onnx_is_refused_at_once(bench, one_error, monkeypatch):
+    absent = types.SimpleNamespace(find_spec=lambda name: None)
+    monkeypatch.setattr(packages, 'importlib', types.SimpleNamespace(util=absent))
+    path = os.path.join(bench.folder, 'flowers.onnx')
+    line = one_error(retrain, *bench.flags(onnx_output_file=path))
+    assert '--onnx_output_file needs tf2onnx, onnx, onnxruntime, packaging, which' in line
+    assert re.search(r'-m pip install -r \S+requirements-export\.txt$', line)
+    assert os.listdir(bench.folder) == ['models']
+
+
+def test_a_lite_file_that_contradicts_the_graph_is_not_written(bench, one_error, monkeypatch):
+    path = os.path.join(bench.folder, 'out', 'flowers.tflite')
+    wrong = lambda images: np.eye(3)[np.arange(len(images)) % 3]  # noqa: E731
+    monkeypatch.setattr(lite_lib, 'scorer', lambda data: wrong)
+    line = one_error(retrain, *bench.flags(tflite_output_file=path))
+    assert 'but: %s contradicts the graph, and is not written: on 8 training' % path in line
+    assert sorted(os.listdir(os.path.dirname(path))) == ['graph.pb', 'labels.txt']
+
+
 @pytest.mark.parametrize('failing', ['lite', 'saved_model', 'report'])
 @pytest.mark.each_tensorflow
 def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, monkeypatch, failing):
     from scripts.evaluation import report
-    from scripts.export import lite, saved_model
+    from scripts.export import saved_model
 
-    module = {'lite': lite, 'saved_model': saved_model, 'report': report}[failing]
+    module = {'lite': lite_lib, 'saved_model': saved_model, 'report': report}[failing]
     name = 'convert' if failing == 'lite' else 'write'
     works, calls = getattr(module, name), []
 
@@ -742,6 +794,10 @@ def same_file_cases(bench):
             'the labels of --tflite_output_file',
         ),
         (
+            dict(tflite_output_file=place + '.tflite', report=place + '_description.json'),
+            'the description of --tflite_output_file',
+        ),
+        (
             dict(saved_model_dir=place, output_graph=place + '/../same/saved_model.pb'),
             'the file of --saved_model_dir',
         ),
@@ -750,7 +806,7 @@ def same_file_cases(bench):
     ]
 
 
-@pytest.mark.parametrize('number', range(8))
+@pytest.mark.parametrize('number', range(9))
 def test_one_file_for_two_things_is_refused(bench, one_error, number):
     changes, words = same_file_cases(bench)[number]
     before = sorted(os.walk(bench.folder))

@@ -17,7 +17,7 @@ from tests.test_imports import COMMANDS
 
 SCRIPTS = os.path.join(REPOSITORY, 'scripts')
 # The packages of a TensorFlow 1 container, and what its TensorFlow needs or has split off.
-ENOUGH = {'tensorflow', 'numpy', 'pillow', 'absl-py', 'protobuf', 'tensorboard'}
+ENOUGH = {'tensorflow', 'numpy', 'pillow', 'absl-py', 'protobuf', 'tensorboard', 'packaging'}
 
 
 def python(*arguments, cwd=REPOSITORY, **environment):

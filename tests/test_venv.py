@@ -84,7 +84,12 @@ def run_tests(tmp_path, monkeypatch):
         for name in ('scripts/venv.sh', 'tests/run.sh'):
             (tmp_path / name).parent.mkdir()
             shutil.copy(os.path.join(REPOSITORY, name), str(tmp_path / name))
-        for name in ('requirements.txt', 'requirements-dev.txt', 'tests/oldest.txt'):
+        for name in (
+            'requirements.txt',
+            'requirements-dev.txt',
+            'requirements-export.txt',
+            'tests/oldest.txt',
+        ):
             (tmp_path / name).write_text('')
         for version in versions:
             (tmp_path / ('python' + version)).write_text(MAKES.format(version=version))

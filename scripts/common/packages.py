@@ -1,9 +1,11 @@
-"""The error of a command started by a Python without the packages that all commands need."""
+"""The error of a command started by a Python without the packages that it needs."""
 
 import importlib.util
 import os
 import shlex
 import sys
+
+from scripts.common.errors import UserError
 
 # By the names that they are imported and installed under.
 _NEEDED = {'absl': 'absl-py', 'numpy': 'numpy', 'PIL': 'pillow', 'tensorflow': 'tensorflow'}
@@ -22,6 +24,22 @@ def check():
         sys.exit('%s: error: %s' % (name, _what_to_do(missing)))
 
 
+def require(names, wanted_by, requirements):
+    """Raises UserError where packages are missing that few need. Nothing is imported for that.
+
+    Args:
+      names: list of str, by which they are imported and installed.
+      wanted_by: what needs them, such as a flag.
+      requirements: the name of the file that lists them.
+    """
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            '%s needs %s, which this Python does not have: leave it out, or %s'
+            % (wanted_by, ', '.join(missing), _how_to_install(requirements))
+        )
+
+
 def is_ours():
     """Returns whether the program that runs is one of these commands."""
     return _program().startswith(_HERE + os.sep)
@@ -35,14 +53,17 @@ def _what_to_do(missing):
     root = os.path.dirname(_HERE)
     activate = [os.path.join(root, name, 'bin', 'activate') for name in _ENVIRONMENTS]
     found = [shlex.quote(path) for path in activate if os.path.exists(path)]
-    return (
-        'this Python (%s) does not have %s: activate the environment that has (%s), or install '
-        'what is missing: %s -m pip install -r %s'
-        % (
-            sys.executable,
-            ', '.join(missing),
-            '. ' + found[0] if found else 'conda activate, or . FOLDER/bin/activate',
-            shlex.quote(sys.executable),
-            shlex.quote(os.path.join(root, 'requirements.txt')),
-        )
+    return 'this Python (%s) does not have %s: activate the environment that has (%s), or %s' % (
+        sys.executable,
+        ', '.join(missing),
+        '. ' + found[0] if found else 'conda activate, or . FOLDER/bin/activate',
+        _how_to_install('requirements.txt'),
+    )
+
+
+def _how_to_install(requirements):
+    path = os.path.join(os.path.dirname(_HERE), requirements)
+    return 'install what is missing: %s -m pip install -r %s' % (
+        shlex.quote(sys.executable),
+        shlex.quote(path),
     )

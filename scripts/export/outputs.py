@@ -2,10 +2,14 @@
 
 import os
 
-from scripts.common import encodings, output_checks
+from scripts.common import encodings, output_checks, packages
 from scripts.common.errors import UserError
 from scripts.dataset import labels as labels_lib
+from scripts.training import settings as settings_lib
 from scripts.training import summaries
+
+# What makes and runs ONNX files.
+_ONNX = ['tf2onnx', 'onnx', 'onnxruntime', 'packaging']
 
 
 def check(settings, dataset, report):
@@ -22,6 +26,13 @@ def check(settings, dataset, report):
             output_checks.check_writable(path)
         elif name in ('--output_graph', '--output_labels'):
             raise UserError('%s is empty: expected the name of a file to write' % name)
+    if settings.onnx_output_file:
+        packages.require(_ONNX, '--onnx_output_file', 'requirements-export.txt')
+    if settings.tflite_quantization != settings_lib.NONE and not settings.tflite_output_file:
+        raise UserError(
+            '--tflite_quantization=%s is about --tflite_output_file: give that too, or leave it out'
+            % settings.tflite_quantization
+        )
     labels_lib.check_replaceable(_lite_labels(settings), dataset.labels)
     network = os.path.join(settings.model_dir, settings.network.graph_file)
     output_checks.check_distinct(
@@ -48,9 +59,19 @@ def _outputs(settings, report):
         ('--checkpoint_path', settings.training.checkpoint_path),
         ('--tflite_output_file', settings.tflite_output_file),
         ('the labels of --tflite_output_file', _lite_labels(settings)),
+        (
+            'the description of --tflite_output_file',
+            description_beside(settings.tflite_output_file),
+        ),
+        ('--onnx_output_file', settings.onnx_output_file),
         # Its name is TensorFlow's, which is not imported yet.
         ('the file of --saved_model_dir', saved_model and saved_model + '/saved_model.pb'),
     ]
+
+
+def description_beside(path):
+    """Returns where the description of a TensorFlow Lite file goes, empty if `path` is."""
+    return path and os.path.splitext(path)[0] + '_description.json'
 
 
 def _lite_labels(settings):

@@ -111,7 +111,7 @@ class Described(typing.NamedTuple):
 def attach(graph_def, output_name, description):
     """Adds a `Description` to the output node of a GraphDef, which is changed."""
     node = next(node for node in graph_def.node if node.name == output_name)
-    node.attr[_ATTRIBUTE].s = _to_json(description)
+    node.attr[_ATTRIBUTE].s = to_json(description)
 
 
 def copy(before, after):
@@ -153,7 +153,9 @@ def find(graph_def):
         return None
 
 
-def _to_json(description):
+def to_json(description):
+    """Returns a `Description` as the bytes of a JSON object, in ASCII."""
+
     def plain(value):
         if hasattr(value, '_asdict'):
             fields = value._asdict()

@@ -36,6 +36,9 @@ PRIVATE = {
         'tf.lite exports the converter and not the error that it raises; to catch every Exception '
         'would hide bugs'
     ),
+    'tensorflow.python.compiler.tensorrt.trt_convert': (
+        'TF-TRT for frozen graphs, as NVIDIA documents it; what is exported takes SavedModels only'
+    ),
     '_get_op_def': '1.15 exports nothing that gives an OpDef; 2 has Graph.op_def_for_type',
 }
 
@@ -91,6 +94,34 @@ def op_def(name):
 def _op_def_finder():
     graph = tf.Graph()
     return getattr(graph, 'op_def_for_type', None) or graph._get_op_def
+
+
+def tensorrt_graph(graph_def, output_names, precision):
+    """Returns what TF-TRT makes of a GraphDef, with engines that are built when they first run.
+
+    Args:
+      graph_def: a frozen GraphDef.
+      output_names: list of the names of nodes that stay.
+      precision: 'FP32' or 'FP16'.
+
+    Raises:
+      RuntimeError, ImportError or tf.errors.OpError: there is no TensorRT here. Some builds give a
+        graph without engines instead.
+    """
+    if op_def('TRTEngineOp') is None:
+        raise RuntimeError('it is built without TensorRT')
+    if not tf.config.experimental.list_physical_devices('GPU'):  # 1.15.0 would abort.
+        raise RuntimeError('it finds no GPU')
+    from tensorflow.python.compiler.tensorrt import trt_convert
+
+    staying = 'nodes_blacklist' if tf.VERSION.startswith('1.') else 'nodes_denylist'
+    converter = trt_convert.TrtGraphConverter(
+        input_graph_def=graph_def,
+        precision_mode=precision,
+        is_dynamic_op=True,
+        **{staying: output_names},
+    )
+    return converter.convert()
 
 
 def make_callable(session, options):

@@ -25,6 +25,8 @@ OPTIMIZERS = GRADIENT_DESCENT, MOMENTUM, ADAM, NESTEROV = (
 
 DECAYS = CONSTANT, COSINE = ('constant', 'cosine')  # Of the learning rate.
 
+QUANTIZATIONS = NONE, FLOAT16, INT8 = ('none', 'float16', 'int8')  # Of a TensorFlow Lite file.
+
 _UNITS = re.compile(r'[1-9][0-9]{0,5}\Z')  # Of a hidden layer: wider than any memory is no use.
 
 _NODE_NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\-]*(/[A-Za-z0-9_.\-]+)*\Z')
@@ -118,6 +120,8 @@ class Retraining(typing.NamedTuple):
     print_misclassified_test_images: bool
     saved_model_dir: str = ''
     tflite_output_file: str = ''
+    tflite_quantization: str = NONE
+    onnx_output_file: str = ''
     bad_images: str = bad_images_lib.SKIP
     describe_paths: bool = True
     fine_tune_blocks: int = 0
