@@ -7,11 +7,18 @@ Size, mean, std and layers are read from the graph, for MobileNet and Inception 
 command line wins. One command labels several photos, folders and globs:
 
   python -m scripts.label_image --output_format=csv --output=labels.csv holiday/ 'more/*.png'
+
+Or the frames of a camera or a video file, with the rate (OpenCV: requirements-camera.txt):
+
+  python -m scripts.label_image --camera=0
 """
 
 import contextlib
 import os
 import sys
+import time
+
+import numpy as np
 
 from scripts.common import command, files, flags, output_checks, printing
 from scripts.common.errors import UserError
@@ -23,6 +30,8 @@ from scripts.images.settings import DECODINGS, EXIF_ROTATIONS
 from scripts.inference import finished_graph, label_output
 
 FLAGS = flags.FlagValues()
+# Flags that are about photos.
+_OF_PHOTOS = ('image', 'output_format', 'output', 'heatmap_dir')
 _HEATMAP_SIZE = 640  # Pixels, the longer side.
 _CLASSIC_IMAGE = 'tf_files/flower_photos/daisy/3475870145_685a19116d.jpg'
 
@@ -37,6 +46,9 @@ def _define_flags(define):
     )
     flags.define_exif_rotation(photos, EXIF_ROTATIONS)
     flags.define_decode(photos, DECODINGS)
+    flags.define_camera(
+        photos, 'Label the frames of a camera, or of a video file up to its end, as they come'
+    )
     flags.define_graph(graph, 'The graph that retrain wrote.')
     flags.define_graph_reading(graph)
     outputs = define.group('Outputs')
@@ -76,7 +88,11 @@ def main(values, arguments):
     )
     finished_graph.check(settings)
     given = values['image'].present or not arguments
-    paths = finding.image_paths(arguments + (values.image if given else []))
+    if values.camera:
+        _check_camera(values, arguments)
+        paths = []
+    else:
+        paths = finding.image_paths(arguments + (values.image if given else []))
     graph_data = files.read(values.graph, 'graph')
     pictures = _check_outputs(values, paths)
 
@@ -84,6 +100,9 @@ def main(values, arguments):
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
 
     graph = finished_graph.read(values.graph, graph_data, settings)
+    if values.camera:
+        _label_camera(values, graph)
+        return
     with _heatmaps(graph, pictures) as heatmaps:
         labelled = _label(values, graph, paths)
         if heatmaps is not None:
@@ -153,6 +172,42 @@ def _write_heatmaps(heatmaps, graph, pictures):
             if photo is not None and found is not None:
                 files.write(picture, thumbnails.jpeg(heat.over(photo, found)))
             progress.advance(1)
+
+
+def _check_camera(values, arguments):
+    """Raises UserError if flags, or arguments, do not go with --camera."""
+    others = ['--' + name for name in _OF_PHOTOS if values[name].present] + arguments
+    if others:
+        raise UserError(
+            '--camera labels frames, a line of text for each: leave %s out' % ', '.join(others)
+        )
+
+
+def _label_camera(values, graph):
+    """Prints a line for each frame, with the rate; on a terminal, one line that changes."""
+    from scripts.images import camera as camera_lib
+    from scripts.inference import labelling
+    from scripts.inference.classifier import Resizer
+
+    end = '\x1b[K\r' if sys.stdout.isatty() else '\n'  # The rest of the line before is erased.
+    seconds, start = None, time.monotonic()
+    with contextlib.ExitStack() as opened:
+        camera = opened.enter_context(camera_lib.Camera(values.camera))
+        scorer = opened.enter_context(labelling.Scorer(graph.classifier))
+        resize = Resizer(graph.classifier.graph_input.pixels)
+        opened.callback(resize.close)
+        frames = opened.enter_context(contextlib.closing(camera_lib.newest(camera)))
+        for number, frame in enumerate(frames, 1):
+            Progress.raise_if_stopped()
+            (scores,) = scorer.score_pixels(resize(frame)[np.newaxis])
+            finished_graph.check_label_count(graph.path, graph.labels, scores)
+            best = label_output.best_labels(scores, graph.labels, values.top_k, values.min_score)
+            now = time.monotonic()
+            seconds = now - start if seconds is None else 0.9 * seconds + 0.1 * (now - start)
+            start = now
+            print(label_output.as_line(number, best, 1 / seconds), end=end, flush=True)
+    if end != '\n':
+        print()
 
 
 def _label(values, graph, paths):

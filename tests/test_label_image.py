@@ -16,6 +16,7 @@ from scripts import label_image
 from scripts.graphs import graph_files
 from tests.conftest import NO_LOCALE
 from tests.images import exif_kinds, photo_kinds
+from tests.images.test_camera import draw_video
 from tests.inference.test_heatmaps import graph_of, patches
 
 CLASSIC_FLAGS = [
@@ -625,3 +626,31 @@ def test_a_graph_without_heatmaps_is_one_line_and_labels_nothing(one_error, file
     flags = arguments(files, heatmap_dir=tmp_path / 'heat')
     assert 'no feature map' in one_error(label_image, *flags)
     assert not (tmp_path / 'heat').exists()
+
+
+def test_a_video_file_is_labelled_to_its_end(in_process, painted, tmp_path):
+    path = draw_video(str(tmp_path / 'video.avi'), [(250, 0, 0), (0, 0, 250), (0, 250, 0)])
+    ended = in_process(label_image, '--camera=' + path, '--top_k=1', *painted)
+    assert ended.status == 0
+    lines = ended.out.splitlines()
+    assert len(lines) == 3
+    for number, (line, label) in enumerate(zip(lines, ['red', 'blue', 'green']), 1):
+        form = r'%d: %s \(score=0\.\d{5}\), \d+\.\d a second' % (number, label)
+        assert re.fullmatch(form, line)
+
+
+@pytest.mark.parametrize(
+    'flags, words',
+    [
+        (['--camera=0', 'photo.jpg'], 'leave photo.jpg out'),
+        (
+            ['--camera=0', '--output_format=csv', '--heatmap_dir=x'],
+            '--output_format, --heatmap_dir',
+        ),
+        (['--camera=0'], 'needs OpenCV'),
+    ],
+    ids=['photos', 'flags', 'opencv'],
+)
+def test_a_wrong_camera_is_one_line(one_error, painted, monkeypatch, flags, words):
+    monkeypatch.setitem(sys.modules, 'cv2', None)
+    assert words in one_error(label_image, *(flags + painted))

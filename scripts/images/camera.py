@@ -6,6 +6,7 @@ import time
 
 from scripts.common.errors import UserError
 
+_SECONDS = 10  # Within which a camera gives a frame.
 _INSTALL = 'pip install -r requirements-camera.txt, or apt-get install python3-opencv on a Jetson'
 
 
@@ -88,6 +89,20 @@ def paced(camera):
             due = max(due + camera.seconds_a_frame, time.monotonic())
             time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
         camera.rewind()
+
+
+def newest(camera):
+    """Yields the frames of a `Camera`: all of a file, the latest of a camera, whoever is slow."""
+    if camera.is_file:
+        yield from camera.frames()
+        return
+    latest, number = Latest(camera), 0
+    try:
+        while True:
+            number, frame = latest.next(number, _SECONDS)
+            yield frame
+    finally:
+        latest.close()
 
 
 class Latest:
