@@ -18,22 +18,25 @@ class Batcher:
       run: takes a list, returns a list of as many results.
       size: of a batch, at most.
       most_waiting: int.
+      at_once: how many batches run at once; several threads call `run` then.
     """
 
-    def __init__(self, run, size, most_waiting):
+    def __init__(self, run, size, most_waiting, at_once=1):
         self._run, self._size, self._most_waiting = run, size, most_waiting
         self._waiting = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(at_once)]
+        for each in self._threads:
+            each.start()
 
     def close(self):
-        """Ends the thread, after the batch that it runs."""
+        """Ends the threads, after the batches that they run."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join()
+        for each in self._threads:
+            each.join()
 
     def run_all(self, items, seconds):
         """Returns the results of `run` for a list of items, which may be of several batches.

@@ -45,9 +45,15 @@ class Model:
         self._resizer = classifier_lib.Resizer(spec)
         self._scorer = labelling.Scorer(graph.classifier)
         self._heatmaps = self._open_heatmaps(graph.classifier)
-        batcher = [runner.BATCH_SIZE, limits.waiting]
-        self._scores = Batcher(lambda fed: self._scorer.score_pixels(np.stack(fed)), *batcher)
-        self._heat = Batcher(lambda fed: self._heatmaps.of_pixels(np.stack(fed)), *batcher)
+        self._scores = Batcher(
+            lambda fed: self._scorer.score_pixels(np.stack(fed)),
+            runner.BATCH_SIZE,
+            limits.waiting,
+            runner.BATCHES_AT_ONCE,
+        )
+        self._heat = Batcher(
+            lambda fed: self._heatmaps.of_pixels(np.stack(fed)), runner.BATCH_SIZE, limits.waiting
+        )
         grey = np.full((spec.height, spec.width, spec.channels), _GREY, np.uint8)
         scores = self.scores([self.of_image(grey)])  # The first run takes longer.
         finished_graph.check_label_count(graph.path, graph.labels, scores[0])

@@ -3,8 +3,8 @@
 Source: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
-import base64
 import binascii
+import string
 from http import HTTPStatus
 
 from scripts.common import untrusted
@@ -12,6 +12,7 @@ from scripts.serving.answers import RefusedError
 
 _KEYS = {'instances', 'signature_name'}
 _SIGNATURE = 'serving_default'
+_BASE64 = (string.ascii_letters + string.digits + '+/').encode('ascii')
 _MOST_MARKS = 4  # A photo; an instance has two braces and a comma.
 _EXAMPLE = '{"instances": [{"image_bytes": {"b64": "..."}}]}'
 
@@ -57,8 +58,12 @@ def _photo(instance, number):
     if not isinstance(instance['b64'], str):
         raise _refusal('instance %d with a "b64" that is no text' % number)
     try:
-        return base64.b64decode(instance['b64'], validate=True)
-    except (binascii.Error, ValueError):
+        text = instance['b64'].encode('ascii')
+        # b64decode(validate=True) does this by a pattern, which takes five times as long.
+        if text.rstrip(b'=').translate(None, _BASE64):
+            raise ValueError
+        return binascii.a2b_base64(text)
+    except ValueError:
         raise _refusal('instance %d with a "b64" that is not base64' % number)
 
 

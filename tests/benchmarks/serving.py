@@ -29,6 +29,7 @@ from tests.benchmarks import measuring
 from tests.conftest import REPOSITORY, SHARED_DATA
 
 CLIENTS = 8
+ROUNDS = 5  # In which label_image and the server take turns: the median counts.
 PHOTOS = 600
 SLOW_SECONDS = 21  # The server waits 20 for a request.
 
@@ -270,11 +271,15 @@ def main():
     paths = sorted(glob.glob(os.path.join(SHARED_DATA, 'flower_photos', '*', '*.jpg')))[:PHOTOS]
     contents = [files.read(path, 'photo') for path in paths]
     print(measuring.machine())
-    alone = label_image_a_second(options.graph, paths)
+    bodies = [body_of(each) for each in contents]
     with Serving(options.graph) as serving:
-        bodies = [body_of(each) for each in contents]
         photos_a_second(serving, bodies, 100)
-        rate = photos_a_second(serving, bodies, options.requests)
+        rates = []
+        for _ in range(ROUNDS):
+            alone = label_image_a_second(options.graph, paths)
+            rate = photos_a_second(serving, bodies, options.requests // ROUNDS)
+            rates.append((rate / alone, rate, alone))
+        _, rate, alone = sorted(rates)[ROUNDS // 2]
         print(
             'label_image %.1f photos a second, server %.1f: %.0f%%'
             % (alone, rate, 100 * rate / alone)
