@@ -129,7 +129,7 @@ BAD = {
     'two-lengths': (b'POST / HTTP/1.1\r\n' + HOST + b'Content-Length: 1\r\n' * 2 + b'\r\nab', 400),
     'huge': (b'POST / HTTP/1.1\r\n' + HOST + b'Content-Length: 1001\r\n\r\n' + b'a' * 1001, 413),
     'endless': (
-        b'POST / HTTP/1.1\r\n' + HOST + b'Content-Length: %d\r\n\r\n' % 10**17 + b'a' * 10**6,
+        b'POST / HTTP/1.1\r\n' + HOST + b'Content-Length: %d\r\n\r\n' % 10**17 + b'a' * 10**7,
         413,
     ),
     'address': (b'GET http://[ HTTP/1.1\r\n' + HOST + b'Connection: close\r\n\r\n', 400),
