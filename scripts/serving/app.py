@@ -21,7 +21,6 @@ _FRAME_SIZE = 640  # Pixels, the longer side.
 TOP_K = 5  # Labels that the page shows.
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-# Browsers ask for one where a page names none; data: keeps them from it.
 _PAGES = {
     '/': ('page.html', 'text/html; charset=utf-8'),
     '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
