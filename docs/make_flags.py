@@ -15,6 +15,7 @@ COMMANDS = [
     'label_image',
     'evaluate',
     'check_photos',
+    'serve',
     'quantize_graph',
     'count_ops',
     'graph_pb2tb',

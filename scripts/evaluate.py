@@ -296,14 +296,19 @@ def _check_split(values, split, graph):
 
 
 def _write_files(values, image_dir, graph, evaluation, curves):
-    from scripts.evaluation import predictions, report
+    from scripts.evaluation import predictions, report, top_heatmaps
 
     if values.predictions is not None:
         predictions.write(values.predictions, evaluation)
         _LOG.info('\nThe scores of every photo are in %s', values.predictions)
     if values.report is not None:
         subject = report.Subject(
-            graph.path, graph.data, image_dir, values.category, datetime.datetime.now()
+            graph.path,
+            graph.data,
+            image_dir,
+            values.category,
+            datetime.datetime.now(),
+            top_heatmaps.find(graph.classifier, evaluation),
         )
         report.write(values.report, evaluation, subject, curves, values.top_k)
         _LOG.info('\nThe report is %s', values.report)

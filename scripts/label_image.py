@@ -7,20 +7,32 @@ Size, mean, std and layers are read from the graph, for MobileNet and Inception 
 command line wins. One command labels several photos, folders and globs:
 
   python -m scripts.label_image --output_format=csv --output=labels.csv holiday/ 'more/*.png'
+
+Or the frames of a camera or a video file, with the rate (OpenCV: requirements-camera.txt):
+
+  python -m scripts.label_image --camera=0
 """
 
+import contextlib
+import os
 import sys
+import time
+
+import numpy as np
 
 from scripts.common import command, files, flags, output_checks, printing
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
-from scripts.images import exif
+from scripts.images import exif, heat, thumbnails
 from scripts.images.settings import DECODINGS, EXIF_ROTATIONS
 from scripts.inference import finished_graph, label_output
 
 FLAGS = flags.FlagValues()
+# Flags that are about photos.
+_OF_PHOTOS = ('image', 'output_format', 'output', 'heatmap_dir')
+_HEATMAP_SIZE = 640  # Pixels, the longer side.
 _CLASSIC_IMAGE = 'tf_files/flower_photos/daisy/3475870145_685a19116d.jpg'
 
 
@@ -34,6 +46,9 @@ def _define_flags(define):
     )
     flags.define_exif_rotation(photos, EXIF_ROTATIONS)
     flags.define_decode(photos, DECODINGS)
+    flags.define_camera(
+        photos, 'Label the frames of a camera, or of a video file up to its end, as they come'
+    )
     flags.define_graph(graph, 'The graph that retrain wrote.')
     flags.define_graph_reading(graph)
     outputs = define.group('Outputs')
@@ -49,6 +64,12 @@ def _define_flags(define):
         'output_format', label_output.TEXT, label_output.FORMATS, 'The format of the output.'
     )
     outputs.string('output', None, 'The file to write. Default: standard output.')
+    outputs.string(
+        'heatmap_dir',
+        None,
+        'Write a picture of each photo to this folder, with a heatmap over it: where the network '
+        'found the best label (Grad-CAM).',
+    )
 
 
 _define_flags(flags.Definer(FLAGS))
@@ -67,22 +88,135 @@ def main(values, arguments):
     )
     finished_graph.check(settings)
     given = values['image'].present or not arguments
-    paths = finding.image_paths(arguments + (values.image if given else []))
+    if values.camera:
+        _check_camera(values, arguments)
+        paths = []
+    else:
+        paths = finding.image_paths(arguments + (values.image if given else []))
     graph_data = files.read(values.graph, 'graph')
-    if values.output:
-        output_checks.check_writable(values.output)
-        inputs = [('--graph', values.graph), ('--labels', values.labels)]
-        inputs += [('the photo', path) for path in paths]
-        output_checks.check_distinct([('--output', values.output)], inputs)
+    pictures = _check_outputs(values, paths)
 
     # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
 
     graph = finished_graph.read(values.graph, graph_data, settings)
+    if values.camera:
+        _label_camera(values, graph)
+        return
+    with _heatmaps(graph, pictures) as heatmaps:
+        labelled = _label(values, graph, paths)
+        if heatmaps is not None:
+            _write_heatmaps(heatmaps, graph, {path: pictures[path] for path in labelled})
+    unreadable = len(paths) - len(labelled)
+    if unreadable:
+        raise UserError(
+            '%d of %d photos are unreadable; the others are labelled' % (unreadable, len(paths))
+        )
+
+
+def _check_outputs(values, paths):
+    """Returns a dict from photos to the paths of their heatmaps; raises UserError."""
+    outputs, pictures = [('--output', values.output)], {}
+    if values.output:
+        output_checks.check_writable(values.output)
+    if values.heatmap_dir is not None:
+        if not values.heatmap_dir:
+            raise UserError('--heatmap_dir is empty: expected a folder')
+        pictures = _pictures(values.heatmap_dir, paths)
+        for picture in pictures.values():
+            output_checks.check_writable(picture)
+        outputs += [('the heatmap of ' + path, picture) for path, picture in pictures.items()]
+    inputs = [('--graph', values.graph), ('--labels', values.labels)]
+    inputs += [('the photo', path) for path in paths]
+    output_checks.check_distinct(outputs, inputs)
+    return pictures
+
+
+def _pictures(folder, paths):
+    """Returns a dict from photos to their pictures in a folder, which has the same folders."""
+    absolute = [os.path.abspath(path) for path in paths]
+    top = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    pictures = {}
+    for path, whole in zip(paths, absolute):
+        name = os.path.relpath(whole, top)
+        if not name.lower().endswith(('.jpg', '.jpeg')):
+            name += '.jpg'
+        pictures[path] = os.path.join(folder, name)
+    return pictures
+
+
+@contextlib.contextmanager
+def _heatmaps(graph, pictures):
+    """Gives the `Heatmaps` of a graph if any are wanted: whether there are any is checked first."""
+    if not pictures:
+        yield None
+        return
+    from scripts.inference import heatmaps as heatmaps_lib
+
+    with heatmaps_lib.Heatmaps(graph.classifier) as heatmaps:
+        yield heatmaps
+
+
+def _write_heatmaps(heatmaps, graph, pictures):
+    """Writes heatmaps over photos.
+
+    Args:
+      heatmaps: the `Heatmaps` of the graph.
+      graph: the `finished_graph.Graph`.
+      pictures: a dict from the paths of readable photos to those of their pictures.
+    """
+    rotation = graph.classifier.graph_input.pixels.exif_rotation
+    with Progress('Heatmaps', len(pictures), 'photos') as progress:
+        for (path, picture), found in zip(pictures.items(), heatmaps.of_files(list(pictures))):
+            photo = thumbnails.load(path, rotation, _HEATMAP_SIZE)
+            if photo is not None and found is not None:
+                files.write(picture, thumbnails.jpeg(heat.over(photo, found)))
+            progress.advance(1)
+
+
+def _check_camera(values, arguments):
+    """Raises UserError if flags, or arguments, do not go with --camera."""
+    others = ['--' + name for name in _OF_PHOTOS if values[name].present] + arguments
+    if others:
+        raise UserError(
+            '--camera labels frames, a line of text for each: leave %s out' % ', '.join(others)
+        )
+
+
+def _label_camera(values, graph):
+    """Prints a line for each frame, with the rate; on a terminal, one line that changes."""
+    from scripts.images import camera as camera_lib
+    from scripts.inference import labelling
+    from scripts.inference.classifier import Resizer
+
+    end = '\x1b[K\r' if sys.stdout.isatty() else '\n'  # The rest of the line before is erased.
+    seconds, start = None, time.monotonic()
+    with contextlib.ExitStack() as opened:
+        camera = opened.enter_context(camera_lib.Camera(values.camera))
+        scorer = opened.enter_context(labelling.Scorer(graph.classifier))
+        resize = Resizer(graph.classifier.graph_input.pixels)
+        opened.callback(resize.close)
+        frames = opened.enter_context(contextlib.closing(camera_lib.newest(camera)))
+        for number, frame in enumerate(frames, 1):
+            Progress.raise_if_stopped()
+            (scores,) = scorer.score_pixels(resize(frame)[np.newaxis])
+            finished_graph.check_label_count(graph.path, graph.labels, scores)
+            best = label_output.best_labels(scores, graph.labels, values.top_k, values.min_score)
+            now = time.monotonic()
+            seconds = now - start if seconds is None else 0.9 * seconds + 0.1 * (now - start)
+            start = now
+            print(label_output.as_line(number, best, 1 / seconds), end=end, flush=True)
+    if end != '\n':
+        print()
+
+
+def _label(values, graph, paths):
+    """Prints or writes the labels of photos; returns the paths of the readable ones."""
     if len(paths) == 1 and values.output_format == label_output.TEXT and not values.output:
         _label_one(values, graph, paths[0])
-    else:
-        _label_many(values, graph, paths)
+        return paths
+    photos = _label_many(values, graph, paths)
+    return [photo.path for photo in photos if photo.best is not None]
 
 
 def _label_one(values, graph, path):
@@ -98,7 +232,11 @@ def _label_one(values, graph, path):
 
 
 def _label_many(values, graph, paths):
-    """Writes the labels of photos in the format and to the place that the flags say."""
+    """Writes the labels of photos in the format and to the place that the flags say.
+
+    Returns:
+      The list of `Labelled`.
+    """
     from scripts.inference import labelling
 
     exif.report_rotated(paths, graph.classifier.graph_input.pixels.exif_rotation)
@@ -117,11 +255,7 @@ def _label_many(values, graph, paths):
         sys.stdout.write('\n'.join(printing.printable(line) for line in text.split('\n')))
     else:
         sys.stdout.write(text)
-    unreadable = sum(photo.best is None for photo in photos)
-    if unreadable:
-        raise UserError(
-            '%d of %d photos are unreadable; the others are labelled' % (unreadable, len(photos))
-        )
+    return photos
 
 
 # The classic script's functions that other programs import.

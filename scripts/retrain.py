@@ -127,14 +127,18 @@ def _sections_on_photos(values, dataset, backbone):
 
 
 def _write_report(values, evaluation, image_dir, sections):
-    from scripts.evaluation import curves, report
+    from scripts.evaluation import curves, report, top_heatmaps
+    from scripts.inference import finished_graph
 
+    data = files.read(values.output_graph, 'graph')
+    graph = finished_graph.read(values.output_graph, data)
     subject = report.Subject(
         values.output_graph,
-        files.read(values.output_graph, 'graph'),
+        data,
         image_dir,
         split_lib.TESTING,
         datetime.datetime.now(),
+        top_heatmaps.find(graph.classifier, evaluation),
         sections,
     )
     learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None

@@ -23,6 +23,7 @@ from scripts.images import graph_input as graph_input_lib
 from scripts.images import single
 from tests import pictures
 from tests.evaluation import graphs
+from tests.inference.test_heatmaps import graph_of
 
 CLASSIC = '../shared/data/classic/'
 
@@ -280,6 +281,21 @@ def test_curves_are_read_back_and_of_a_step_the_last_counts(tmp_path, warnings_o
     path.write_bytes(path.read_bytes()[:-3])
     (warning,) = warnings_of(lambda: curves_lib.read(str(tmp_path)))
     assert 'is corrupt; the curves end there' in warning
+
+
+def test_top_losses_have_heatmaps_where_the_graph_has_a_feature_map(in_process, flags, tmp_path):
+    report = str(tmp_path / 'report.html')
+    ended = in_process(evaluate, *flags(report=report))
+    assert 'The report has no heatmaps: the graph has no feature map' in ended.out
+    assert not page_at(report).all('img', 'heat')
+    graph_files.write(graph_of().graph_def, str(tmp_path / 'painted.pb'))
+    (tmp_path / 'wrong.txt').write_text('green\nred\nblue ones')
+    wrong = dict(graph=tmp_path / 'painted.pb', labels=tmp_path / 'wrong.txt', report=report)
+    ended = in_process(evaluate, *flags(**wrong))
+    assert ended.status == 0 and 'no heatmaps' not in ended.out
+    page = page_at(report)
+    assert len(page.all('img', 'heat')) == len(page.all('span', 'seen')) > 3
+    assert page.all('input')
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ FLOORS = [
     ('export',),
     ('evaluation',),
     ('checking',),
+    ('serving',),
     ('quantization',),
 ]
 COMMANDS = [
@@ -32,6 +33,7 @@ COMMANDS = [
     'label_image',
     'evaluate',
     'check_photos',
+    'serve',
     'count_ops',
     'graph_pb2tb',
     'quantize_graph',

@@ -16,6 +16,8 @@ from scripts import label_image
 from scripts.graphs import graph_files
 from tests.conftest import NO_LOCALE
 from tests.images import exif_kinds, photo_kinds
+from tests.images.test_camera import draw_video
+from tests.inference.test_heatmaps import graph_of, patches
 
 CLASSIC_FLAGS = [
     'image',
@@ -572,3 +574,83 @@ def test_a_graph_that_is_fed_something_else_is_one_line(one_error, files, colour
     graph_files.write(graph.as_graph_def(), files['graph'])
     line = one_error(label_image, *arguments(files, image=coloured))
     assert 'the node input takes %s, and no node says' % dtype.name in line
+
+
+@pytest.fixture
+def painted(tmp_path):
+    """Flags for a graph with a feature map, and the folder `photos` of two photos."""
+    classifier = graph_of()
+    graph_files.write(classifier.graph_def, str(tmp_path / 'painted.pb'))
+    (tmp_path / 'labels.txt').write_text('red\ngreen\nblue')
+    (tmp_path / 'photos' / 'deep').mkdir(parents=True)
+    pixels = (255 * patches((0, 2, 1, 1))[0]).astype(np.uint8)
+    for name in ('a.png', os.path.join('deep', 'b.jpg')):
+        Image.fromarray(pixels).resize((240, 120)).save(str(tmp_path / 'photos' / name))
+    return ['--graph=%s' % (tmp_path / 'painted.pb'), '--labels=%s' % (tmp_path / 'labels.txt')]
+
+
+def test_heatmaps_are_pictures_of_the_photos_in_the_same_folders(in_process, painted, tmp_path):
+    (tmp_path / 'photos' / 'bad.jpg').write_bytes(b'\xff\xd8\xff')
+    heat_dir = tmp_path / 'heat'
+    ended = in_process(
+        label_image, str(tmp_path / 'photos'), '--heatmap_dir=%s' % heat_dir, *painted
+    )
+    assert ended.status == 1 and ended.err.count('bad.jpg') == 1
+    assert '1 of 3 photos are unreadable' in ended.err
+    assert ended.out.count('green (score=') == 2
+    found = sorted(str(each.relative_to(heat_dir)) for each in heat_dir.rglob('*.*'))
+    assert found == ['a.png.jpg', os.path.join('deep', 'b.jpg')]
+    for name in found:
+        picture = np.array(Image.open(str(heat_dir / name)).convert('L'), np.int64)
+        assert picture.shape == (120, 240)
+        assert picture[20, 220] > 150 and picture[100, 20] < 40
+
+
+@pytest.mark.parametrize(
+    'folder, words',
+    [
+        ('', '--heatmap_dir is empty'),
+        ('{tmp}/photos', 'is the same file as the photo'),
+        ('{tmp}/labels.txt', 'is a file, expected a folder'),
+    ],
+    ids=['empty', 'of-the-photos', 'file'],
+)
+def test_a_wrong_folder_of_heatmaps_is_one_line(one_error, painted, tmp_path, folder, words):
+    flags = [str(tmp_path / 'photos'), '--heatmap_dir=' + folder.format(tmp=tmp_path)]
+    before = sorted(tmp_path.rglob('*'))
+    assert words in one_error(label_image, *(flags + painted))
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_graph_without_heatmaps_is_one_line_and_labels_nothing(one_error, files, tmp_path):
+    flags = arguments(files, heatmap_dir=tmp_path / 'heat')
+    assert 'no feature map' in one_error(label_image, *flags)
+    assert not (tmp_path / 'heat').exists()
+
+
+def test_a_video_file_is_labelled_to_its_end(in_process, painted, tmp_path):
+    path = draw_video(str(tmp_path / 'video.avi'), [(250, 0, 0), (0, 0, 250), (0, 250, 0)])
+    ended = in_process(label_image, '--camera=' + path, '--top_k=1', *painted)
+    assert ended.status == 0
+    lines = ended.out.splitlines()
+    assert len(lines) == 3
+    for number, (line, label) in enumerate(zip(lines, ['red', 'blue', 'green']), 1):
+        form = r'%d: %s \(score=0\.\d{5}\), \d+\.\d a second' % (number, label)
+        assert re.fullmatch(form, line)
+
+
+@pytest.mark.parametrize(
+    'flags, words',
+    [
+        (['--camera=0', 'photo.jpg'], 'leave photo.jpg out'),
+        (
+            ['--camera=0', '--output_format=csv', '--heatmap_dir=x'],
+            '--output_format, --heatmap_dir',
+        ),
+        (['--camera=0'], 'needs OpenCV'),
+    ],
+    ids=['photos', 'flags', 'opencv'],
+)
+def test_a_wrong_camera_is_one_line(one_error, painted, monkeypatch, flags, words):
+    monkeypatch.setitem(sys.modules, 'cv2', None)
+    assert words in one_error(label_image, *(flags + painted))

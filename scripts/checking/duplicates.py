@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from scripts.common.progress import Progress
-from scripts.evaluation import thumbnails
+from scripts.images import thumbnails
 
 _NEIGHBOURS = 10  # That features propose for each photo.
 _LEAST_COSINE = (

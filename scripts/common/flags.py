@@ -252,6 +252,15 @@ def define_top_k(define, meaning):
     define.integer('top_k', 5, meaning, POSITIVE)
 
 
+def define_camera(define, meaning):
+    """Defines a camera or a video file."""
+    define.string(
+        'camera',
+        None,
+        meaning + ': 0, /dev/video0 or FILE.avi. Needs OpenCV (requirements-camera.txt).',
+    )
+
+
 def define_report(define, default):
     """Defines where the evaluation is written as a page."""
     define.string(

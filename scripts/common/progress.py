@@ -20,8 +20,14 @@ class Progress:
 
     @classmethod
     def stop_all(cls):
-        """Lets the next `advance` of any raise KeyboardInterrupt."""
+        """Lets the next `advance` of any, and `raise_if_stopped`, raise KeyboardInterrupt."""
         cls._stopping = True
+
+    @classmethod
+    def raise_if_stopped(cls):
+        """Raises KeyboardInterrupt if `stop_all` was called."""
+        if cls._stopping:
+            raise KeyboardInterrupt
 
     @classmethod
     def write_line(cls, text, stream):
@@ -75,5 +81,4 @@ class Progress:
             of_total = ' of %d' % self._total if self._total else ''
             # Not with the results on standard output, which may be read by a program.
             print('%s: %d%s %s' % (self._what, self._done, of_total, self._unit), file=sys.stderr)
-        if self._stopping:
-            raise KeyboardInterrupt
+        self.raise_if_stopped()

@@ -39,12 +39,16 @@ def write_page(path, title, sections):
     Raises:
       UserError: it cannot be written.
     """
-    with open(_STYLE, encoding='utf-8') as file:
-        style = file.read()
     body = '\n'.join(section for section in sections if section)
-    page = _PAGE % {'title': escape(title), 'style': style, 'body': body}
+    page = _PAGE % {'title': escape(title), 'style': style(), 'body': body}
     # A file's name need not be UTF-8.
     files.write(path, encodings.as_utf8(page).encode('utf-8', 'backslashreplace'))
+
+
+def style():
+    """Returns the style sheet of our pages."""
+    with open(_STYLE, encoding='utf-8') as file:
+        return file.read()
 
 
 def tiles(rows):

@@ -2,7 +2,8 @@
 
 from PIL import Image, ImageDraw, ImageFont
 
-from scripts.evaluation import metrics, thumbnails
+from scripts.evaluation import metrics
+from scripts.images import thumbnails
 
 MATRIX_LABELS = 40
 TOP_LOSSES = 24

@@ -16,6 +16,7 @@ class Subject(typing.NamedTuple):
     image_dir: the folder of photos.
     category: which photos of it: 'testing', say, or 'all'.
     date: a datetime.
+    heatmaps: a dict from rows of the evaluation, of top losses, to their heatmaps.
     sections: more of them, as HTML, such as on what is wrong with the photos.
     """
 
@@ -24,6 +25,7 @@ class Subject(typing.NamedTuple):
     image_dir: str
     category: str
     date: typing.Any
+    heatmaps: typing.Mapping[int, np.ndarray] = {}
     sections: typing.Sequence[str] = ()
 
 
@@ -45,7 +47,7 @@ def write(path, evaluation, subject, curves=None, top_k=5):
         _tiles(evaluation, top_k),
         report_labels.confusion_matrix(evaluation),
         report_labels.top_confusions(evaluation),
-        report_photos.top_losses(evaluation),
+        report_photos.top_losses(evaluation, subject.heatmaps),
         report_labels.classes(evaluation),
         *subject.sections,
         _calibration(evaluation),

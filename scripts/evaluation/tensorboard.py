@@ -2,8 +2,9 @@
 
 import tensorflow.compat.v1 as tf
 
-from scripts.evaluation import pictures, thumbnails
+from scripts.evaluation import pictures
 from scripts.graphs.importing import import_graph
+from scripts.images import thumbnails
 from scripts.training.event_writer import EventWriter
 
 

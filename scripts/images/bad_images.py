@@ -47,6 +47,11 @@ def why_unreadable(path):
         return 'no longer exists'
     except OSError as error:
         return 'cannot be opened (%s)' % error.strerror
+    return why_contents_unreadable(data, path)
+
+
+def why_contents_unreadable(data, path=None):
+    """Returns what `why_unreadable` does, of the bytes of a photo, and its path if it has one."""
     if not data.strip(b'\0'):
         return 'holds zero bytes only' if data else 'is empty'
     name = formats.photo_format(data)
@@ -86,9 +91,11 @@ def _why_other(data, path):
     name = formats.other_format(data)
     if name is None:
         return 'is no JPEG, PNG, GIF or BMP: it begins with %r' % data[: formats.HEAD_BYTES]
-    extension = os.path.splitext(path)[1]
-    named = 'named ' + extension if extension else 'without an extension'
-    return 'is %s %s%s' % (name, named, '; ' + FROM_HEIC if name == formats.HEIC else '')
+    named = ''
+    if path is not None:
+        extension = os.path.splitext(path)[1]
+        named = ' named ' + extension if extension else ' without an extension'
+    return 'is %s%s%s' % (name, named, '; ' + FROM_HEIC if name == formats.HEIC else '')
 
 
 def _why_corrupt(name, data):

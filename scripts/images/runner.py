@@ -18,7 +18,7 @@ from scripts.images.settings import PixelSpec
 BATCH_SIZE = 32
 
 BLANK_PATH = ''  # In the place of an unreadable photo; its pixels are zeros.
-_BATCHES_AT_ONCE = 2
+BATCHES_AT_ONCE = 2
 
 
 def groups(count, size=BATCH_SIZE):
@@ -26,7 +26,7 @@ def groups(count, size=BATCH_SIZE):
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def overlapped(function, arguments, at_once=_BATCHES_AT_ONCE):
+def overlapped(function, arguments, at_once=BATCHES_AT_ONCE):
     """Yields `function(argument)` for each of the arguments, in order, a few at a time.
 
     A network does not keep all processors busy all the time: another batch fills the gaps.

@@ -41,7 +41,7 @@ class Classifier:
         self.labels = found.labels
         self._path = graph
         self._scorer = labelling.Scorer(found.classifier)
-        self._resizer = _Resizer(found.classifier.graph_input.pixels)
+        self._resizer = Resizer(found.classifier.graph_input.pixels)
 
     def __enter__(self):
         return self
@@ -93,8 +93,14 @@ class Classifier:
         return label_output.best_labels(scores, self.labels, top_k)
 
 
-class _Resizer:
-    """Turns decoded photos into what a network is fed, as those that are read from files."""
+class Resizer:
+    """Turns decoded photos into what a network is fed, as those that are read from files.
+
+    Closed by `close`. Several threads may call it.
+
+    Args:
+      spec: a `settings.PixelSpec`.
+    """
 
     def __init__(self, spec):
         graph = tf.Graph()

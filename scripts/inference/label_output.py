@@ -41,6 +41,12 @@ def as_text(best):
     return ''.join('%s (score=%0.5f)\n' % (printable(label), score) for label, score in best)
 
 
+def as_line(number, best, rate):
+    """Returns the labels of a frame as a line: `12: daisy (score=0.98718), 14.2 a second`."""
+    labels = ', '.join('%s (score=%0.5f)' % (printable(label), score) for label, score in best)
+    return '%d: %s, %.1f a second' % (number, labels, rate)
+
+
 def render(photos, output_format):
     """Returns the text that lists `Labelled` photos in one of FORMATS.
 

@@ -102,6 +102,12 @@ def score(classifier, path):
     return Scores(values[0], seconds)
 
 
+def batch_size(classifier):
+    """Returns how many photos the graph of a `Classifier` is run on at once; `Scorer` says why."""
+    alone = search.ranges_depend_on(classifier.graph_def, classifier.graph_input.name)
+    return 1 if alone else runner.BATCH_SIZE
+
+
 def score_many(classifier, paths):
     """Runs the graph of a `Classifier` on many photos, once, as `Scorer.score` does."""
     with Scorer(classifier) as scorer:
@@ -123,8 +129,7 @@ class Scorer:
     def __init__(self, classifier):
         _check_fed_shape(classifier)
         self._classifier = classifier
-        alone = search.ranges_depend_on(classifier.graph_def, classifier.graph_input.name)
-        self._batch_size = 1 if alone else runner.BATCH_SIZE
+        self._batch_size = batch_size(classifier)
 
         def build(pixels_tensor):
             return _scores_of(pixels_tensor, classifier.for_any_batch())

@@ -25,7 +25,7 @@ from scripts.dataset import extensions, finding
 from scripts.dataset import labels as labels_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.photos import Photo
-from scripts.evaluation import curves, selection, thumbnails
+from scripts.evaluation import curves, selection
 from scripts.features import cache as cache_lib
 from scripts.features import kept_photos
 from scripts.features import store as store_lib
@@ -34,7 +34,7 @@ from scripts.graphs import description as description_lib
 from scripts.graphs import graph_files, rewrite, search
 from scripts.graphs.importing import import_graph
 from scripts.graphs.session import open_session
-from scripts.images import bad_images, exif, formats, graph_input, pixels, rotation
+from scripts.images import bad_images, exif, formats, graph_input, pixels, rotation, thumbnails
 from scripts.images.settings import PixelSpec
 from scripts.networks import archive
 from scripts.training import checkpoint

@@ -24,7 +24,7 @@ _TURNS = {
 _LOG = logging.getLogger(__name__)
 
 
-def load(path, exif_rotation=IGNORE):
+def load(path, exif_rotation=IGNORE, size=SIZE):
     """Returns a photo as a small RGB Pillow image, or None, with a warning, where Pillow cannot.
 
     It shows what the network saw: what lies on its side here lay on its side there.
@@ -32,14 +32,15 @@ def load(path, exif_rotation=IGNORE):
     Args:
       path: the photo's.
       exif_rotation: as in `settings.PixelSpec`.
+      size: pixels, the longer side at most.
     """
     try:
         with open(path, 'rb') as file:
             data = formats.without_metadata(file.read())
         with Image.open(io.BytesIO(data)) as image:
-            image.draft('RGB', (2 * SIZE, 2 * SIZE))  # A JPEG is decoded no larger than needed.
+            image.draft('RGB', (2 * size, 2 * size))  # A JPEG is decoded no larger than needed.
             small = image.convert('RGB')
-            small.thumbnail((SIZE, SIZE), Image.LANCZOS)
+            small.thumbnail((size, size), Image.LANCZOS)
         turn = _TURNS.get(exif.orientation(path)) if exif_rotation == APPLY else None
         return small if turn is None else small.transpose(turn)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
