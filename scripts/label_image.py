@@ -18,14 +18,12 @@ import os
 import sys
 import time
 
-import numpy as np
-
 from scripts.common import command, files, flags, output_checks, printing
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.dataset import finding
 from scripts.dataset import labels as labels_lib
-from scripts.images import exif, heat, thumbnails
+from scripts.images import exif
 from scripts.images.settings import DECODINGS, EXIF_ROTATIONS
 from scripts.inference import finished_graph, label_output
 
@@ -165,6 +163,8 @@ def _write_heatmaps(heatmaps, graph, pictures):
       graph: the `finished_graph.Graph`.
       pictures: a dict from the paths of readable photos to those of their pictures.
     """
+    from scripts.images import heat, thumbnails
+
     rotation = graph.classifier.graph_input.pixels.exif_rotation
     with Progress('Heatmaps', len(pictures), 'photos') as progress:
         for (path, picture), found in zip(pictures.items(), heatmaps.of_files(list(pictures))):
@@ -199,7 +199,7 @@ def _label_camera(values, graph):
         frames = opened.enter_context(contextlib.closing(camera_lib.newest(camera)))
         for number, frame in enumerate(frames, 1):
             Progress.raise_if_stopped()
-            (scores,) = scorer.score_pixels(resize(frame)[np.newaxis])
+            (scores,) = scorer.score_pixels(resize(frame)[None])
             finished_graph.check_label_count(graph.path, graph.labels, scores)
             best = label_output.best_labels(scores, graph.labels, values.top_k, values.min_score)
             now = time.monotonic()
