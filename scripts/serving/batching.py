@@ -2,6 +2,7 @@
 
 import collections
 import threading
+import time
 from concurrent import futures
 from http import HTTPStatus
 
@@ -11,21 +12,23 @@ from scripts.serving.answers import RefusedError
 class Batcher:
     """Runs a function on what is waiting, as soon as it is free; closed by `close`.
 
-    It waits for nobody: what comes alone is run alone, and what comes while the function runs is
-    the next batch.
+    What comes alone is run alone, and what comes while the function runs is the next batch. Clients
+    whose answers were just given may ask again at once: so that they do not fall into ever smaller
+    batches, it waits for as many as they were, a fraction of the time that their batch took.
 
     Args:
       run: takes a list, returns a list of as many results.
       size: of a batch, at most.
       most_waiting: int.
       at_once: how many batches run at once; several threads call `run` then.
+      patience: that fraction.
     """
 
-    def __init__(self, run, size, most_waiting, at_once=1):
+    def __init__(self, run, size, most_waiting, at_once=1, patience=0.3):
         self._run, self._size, self._most_waiting = run, size, most_waiting
         self._waiting = collections.deque()
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed, self._patience = False, patience
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(at_once)]
         for each in self._threads:
             each.start()
@@ -74,17 +77,24 @@ class Batcher:
         return asked
 
     def _work(self):
+        last_count, patient_until = 0, 0.0
         while True:
             with self._changed:
                 while not (self._waiting or self._closed):
                     self._changed.wait()
+                while len(self._waiting) < last_count and not self._closed:
+                    if not self._changed.wait(max(0, patient_until - time.monotonic())):
+                        break
                 if self._closed:
                     return
                 count = min(self._size, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(count)]
             batch = [each for each in batch if each[1].set_running_or_notify_cancel()]
+            begin = time.monotonic()
             if batch:
                 self._finish([item for item, _ in batch], [asked for _, asked in batch])
+            end = time.monotonic()
+            last_count, patient_until = len(batch), end + self._patience * (end - begin)
 
     def _finish(self, items, asked):
         try:

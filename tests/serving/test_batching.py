@@ -1,6 +1,7 @@
 """Batches of what comes at once."""
 
 import threading
+import time
 
 import pytest
 
@@ -54,12 +55,17 @@ def in_threads(batcher, lists):
     return threads, found
 
 
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+
+
 def test_what_waits_while_a_batch_runs_is_the_next_one(doubler, batcher):
     first, found = in_threads(batcher, [[1]])
     assert doubler.begun.acquire(timeout=20)
     threads, others = in_threads(batcher, [[2, 3], [4], [5, 6]])
-    while len(batcher._waiting) < 5:
-        pass
+    until(lambda: len(batcher._waiting) == 5)
     doubler.go.set()
     for each in first + threads:
         each.join()
@@ -94,3 +100,32 @@ def test_what_takes_too_long_is_given_up_and_not_run(doubler, batcher):
     threads[0].join()
     assert batcher.run_all([3], 20) == [6]
     assert doubler.batches == [[1], [3]]
+
+
+def test_it_waits_for_as_many_as_were_just_answered(doubler):
+    doubler.go.set()
+    batcher = Batcher(doubler, 4, 10, patience=1e9)
+    assert batcher.run_all([1, 2], 20) == [2, 4] and doubler.begun.acquire(timeout=20)
+    threads, found = in_threads(batcher, [[3]])
+    assert not doubler.begun.acquire(timeout=0.1)
+    assert batcher.run_all([4], 20) == [8]
+    threads[0].join()
+    assert found == {0: [6]} and doubler.batches == [[1, 2], [3, 4]]
+    batcher.close()
+
+
+def test_it_does_not_wait_for_long(doubler):
+    doubler.go.set()
+    batcher = Batcher(doubler, 4, 10, patience=1)
+    assert batcher.run_all([1, 2], 20) == [2, 4]
+    assert batcher.run_all([3], 20) == [6]  # Of two, one asks no more.
+    batcher.close()
+
+
+def test_closing_waits_for_nobody(doubler):
+    doubler.go.set()
+    batcher = Batcher(doubler, 4, 10, patience=1e9)
+    batcher.run_all([1, 2], 20)
+    in_threads(batcher, [[3]])
+    until(lambda: batcher._waiting)
+    batcher.close()
