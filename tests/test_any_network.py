@@ -11,6 +11,8 @@ from scripts import evaluate, label_image, quantize_graph, retrain
 from scripts.graphs import description, graph_files
 from tests.networks.test_finding import SIDE, pooled
 
+pytestmark = pytest.mark.each_tensorflow
+
 
 class Bench:
     """A folder with a network, and the flags that keep everything inside of it."""

@@ -15,7 +15,10 @@ from scripts.graphs import description, graph_files
 from tests import pictures, stand_ins, tools
 
 NAME = 'mobilenet_0.25_128'
-pytestmark = pytest.mark.xdist_group('described graphs')  # For its fixture.
+pytestmark = [
+    pytest.mark.each_tensorflow,
+    pytest.mark.xdist_group('described graphs'),
+]  # For its fixture.
 MODES = ['round', 'quantize', 'eightbit', 'weights', 'weights_rounded']
 
 

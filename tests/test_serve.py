@@ -14,6 +14,8 @@ from tests.benchmarks.serving import Serving, ask, body_of
 from tests.inference.test_heatmaps import graph_of
 from tests.serving.test_app import GREEN
 
+pytestmark = pytest.mark.each_tensorflow
+
 
 @pytest.fixture
 def graph(tmp_path):

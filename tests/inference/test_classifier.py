@@ -128,6 +128,7 @@ def test_two_are_open_at_once_and_nothing_comes_of_a_closed_one(graph, paths):
             one.label(paths[0])
 
 
+@pytest.mark.once
 def test_a_closed_one_frees_its_memory(tmp_path):
     """Twelve of 40 MB, one after the other, take no more than a few."""
     graph = tf.Graph()

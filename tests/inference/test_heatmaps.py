@@ -14,6 +14,8 @@ from scripts.images.settings import PixelSpec
 from scripts.inference import heatmaps, labelling
 from tests.benchmarks.heatmaps import draw_halves, fraction_inside
 
+pytestmark = pytest.mark.each_tensorflow
+
 SPEC = PixelSpec(24, 24, 0, 255)
 
 

@@ -13,6 +13,8 @@ from scripts.quantization import calibrate, modes, settings
 from tests import pictures, stand_ins
 from tests.quantization import small_graphs
 
+pytestmark = pytest.mark.each_tensorflow
+
 OUTPUT = 'MobilenetV1/Predictions/Softmax'
 
 

@@ -13,6 +13,8 @@ from scripts.quantization import comparison, modes, settings
 from tests import stand_ins
 from tests.quantization import small_graphs
 
+pytestmark = pytest.mark.each_tensorflow
+
 
 def lines(graph_def, after, mode, output, bits=8):
     """Returns what is said of a graph and one that was made of it."""

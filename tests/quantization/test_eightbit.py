@@ -8,6 +8,8 @@ from scripts.graphs import rewrite
 from scripts.quantization import candidates, modes, ranges, settings
 from tests.quantization import small_graphs
 
+pytestmark = pytest.mark.each_tensorflow
+
 # Of the range of the float values: a trip through 8 bits is off by half a level of 255, and so
 # each tensor on the way adds about 1/500.
 TOLERANCE = 0.025

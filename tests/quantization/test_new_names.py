@@ -10,6 +10,8 @@ from scripts.graphs import build
 from scripts.quantization import modes, settings
 from tests.quantization import small_graphs
 
+pytestmark = pytest.mark.each_tensorflow
+
 # Of the range of the float values: what five tensors in 8 bits are off by at most.
 TOLERANCE = 0.03
 

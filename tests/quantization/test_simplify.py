@@ -7,6 +7,8 @@ import tensorflow.compat.v1 as tf
 from scripts.quantization import modes, settings
 from tests.quantization import small_graphs
 
+pytestmark = pytest.mark.each_tensorflow
+
 FOLDING = ['weights', 'eightbit']
 
 

@@ -9,6 +9,8 @@ from scripts.graphs import build
 from scripts.quantization import constants, modes, round_weights, settings, simplify
 from tests.quantization import small_graphs
 
+pytestmark = pytest.mark.each_tensorflow
+
 
 def network():
     """Returns a graph with weights of three kinds, a batch norm of vectors, and a small matrix."""

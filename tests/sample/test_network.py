@@ -31,7 +31,10 @@ _OPS_OF_1_4 = {
 }
 
 
-pytestmark = pytest.mark.xdist_group('sample network')  # For its fixture.
+pytestmark = [
+    pytest.mark.each_tensorflow,
+    pytest.mark.xdist_group('sample network'),
+]  # For its fixture.
 
 
 def _run(*arguments):

@@ -22,6 +22,8 @@ from scripts.training.batches import Batch
 from scripts.training.model import Model
 from tests.test_retrain import Bench
 
+pytestmark = pytest.mark.each_tensorflow
+
 SMALL = 'small'
 SIZE = 16
 
