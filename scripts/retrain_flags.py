@@ -307,6 +307,23 @@ def _define_outputs(define):
         'neither of training nor of evaluations.',
         flags.NOT_NEGATIVE,
     )
+    _define_exports(define)
+    flags.define_report(define, '')
+    define.boolean(
+        'report_photos',
+        False,
+        'Show in the report which photos are near-duplicates and which labels are doubtful, as '
+        'check_photos finds them.',
+    )
+    define.boolean(
+        'describe_paths',
+        True,
+        'Store the folder of the photos in the graph, so that evaluate finds the split. A path '
+        "can contain a person's name.",
+    )
+
+
+def _define_exports(define):
     define.string(
         'saved_model_dir', '', 'Write a SavedModel for TensorFlow Serving to this folder.'
     )
@@ -327,17 +344,4 @@ def _define_outputs(define):
         '',
         'Write an ONNX file, with the description as metadata. It needs '
         'pip install -r requirements-export.txt.',
-    )
-    flags.define_report(define, '')
-    define.boolean(
-        'report_photos',
-        False,
-        'Show in the report which photos are near-duplicates and which labels are doubtful, as '
-        'check_photos finds them.',
-    )
-    define.boolean(
-        'describe_paths',
-        True,
-        'Store the folder of the photos in the graph, so that evaluate finds the split. A path '
-        "can contain a person's name.",
     )

@@ -21,14 +21,15 @@ class Batcher:
       size: of a batch, at most.
       most_waiting: int.
       at_once: how many batches run at once; several threads call `run` then.
-      patience: that fraction.
+
+    patience: that fraction.
     """
 
-    def __init__(self, run, size, most_waiting, at_once=1, patience=0.3):
+    def __init__(self, run, size, most_waiting, at_once=1):
         self._run, self._size, self._most_waiting = run, size, most_waiting
         self._waiting = collections.deque()
         self._changed = threading.Condition()
-        self._closed, self._patience = False, patience
+        self._closed, self.patience = False, 0.3
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(at_once)]
         for each in self._threads:
             each.start()
@@ -94,7 +95,7 @@ class Batcher:
             if batch:
                 self._finish([item for item, _ in batch], [asked for _, asked in batch])
             end = time.monotonic()
-            last_count, patient_until = len(batch), end + self._patience * (end - begin)
+            last_count, patient_until = len(batch), end + self.patience * (end - begin)
 
     def _finish(self, items, asked):
         try:

@@ -104,7 +104,8 @@ def test_what_takes_too_long_is_given_up_and_not_run(doubler, batcher):
 
 def test_it_waits_for_as_many_as_were_just_answered(doubler):
     doubler.go.set()
-    batcher = Batcher(doubler, 4, 10, patience=1e9)
+    batcher = Batcher(doubler, 4, 10)
+    batcher.patience = 1e9
     assert batcher.run_all([1, 2], 20) == [2, 4] and doubler.begun.acquire(timeout=20)
     threads, found = in_threads(batcher, [[3]])
     assert not doubler.begun.acquire(timeout=0.1)
@@ -116,7 +117,8 @@ def test_it_waits_for_as_many_as_were_just_answered(doubler):
 
 def test_it_does_not_wait_for_long(doubler):
     doubler.go.set()
-    batcher = Batcher(doubler, 4, 10, patience=1)
+    batcher = Batcher(doubler, 4, 10)
+    batcher.patience = 1
     assert batcher.run_all([1, 2], 20) == [2, 4]
     assert batcher.run_all([3], 20) == [6]  # Of two, one asks no more.
     batcher.close()
@@ -124,7 +126,8 @@ def test_it_does_not_wait_for_long(doubler):
 
 def test_closing_waits_for_nobody(doubler):
     doubler.go.set()
-    batcher = Batcher(doubler, 4, 10, patience=1e9)
+    batcher = Batcher(doubler, 4, 10)
+    batcher.patience = 1e9
     batcher.run_all([1, 2], 20)
     in_threads(batcher, [[3]])
     until(lambda: batcher._waiting)
