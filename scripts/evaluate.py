@@ -85,12 +85,7 @@ _define_flags(flags.Definer(FLAGS))
 def main(values, arguments):
     """Evaluates as the parsed flags say; raises UserError for a user error."""
     paths = _graph_paths(values, arguments)
-    settings = flags.settings(
-        values,
-        finished_graph.Settings,
-        labels=flags.given(values, 'labels'),
-        default_labels=values.labels,
-    )
+    settings = flags.reading_settings(values, finished_graph.Settings)
     _check_flags(values, settings, paths)
     data = [files.read(path, 'graph') for path in paths]
 

@@ -78,12 +78,7 @@ def main(values, arguments):
 
     An unreadable photo among several is one; the others are labelled first.
     """
-    settings = flags.settings(
-        values,
-        finished_graph.Settings,
-        labels=flags.given(values, 'labels'),
-        default_labels=values.labels,
-    )
+    settings = flags.reading_settings(values, finished_graph.Settings)
     finished_graph.check(settings)
     given = values['image'].present or not arguments
     if values.camera:

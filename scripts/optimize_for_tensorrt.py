@@ -36,12 +36,7 @@ _define_flags(flags.Definer(FLAGS))
 
 def main(values, arguments):
     """Optimizes a graph; raises UserError for a user error."""
-    settings = flags.settings(
-        values,
-        finished_graph.Settings,
-        labels=flags.given(values, 'labels'),
-        default_labels=values.labels,
-    )
+    settings = flags.reading_settings(values, finished_graph.Settings)
     finished_graph.check(settings)
     paths = finding.image_paths(arguments) if arguments else []
     data = files.read(values.graph, 'graph')

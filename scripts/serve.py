@@ -62,12 +62,7 @@ _define_flags(flags.Definer(FLAGS))
 def main(values, arguments):
     """Serves until it is stopped; raises UserError for a user error."""
     command.refuse_arguments(arguments)
-    settings = flags.settings(
-        values,
-        finished_graph.Settings,
-        labels=flags.given(values, 'labels'),
-        default_labels=values.labels,
-    )
+    settings = flags.reading_settings(values, finished_graph.Settings)
     finished_graph.check(settings)
     data = files.read(values.graph, 'graph')
     server = Server((values.host, values.port), None, DEFAULT, values.allowed_hosts)

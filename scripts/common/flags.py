@@ -287,3 +287,8 @@ def settings(values, kind, **others):
     """
     names = [name for name in kind._fields if name in values and name not in others]
     return kind(**{name: values[name].value for name in names}, **others)
+
+
+def reading_settings(values, kind):
+    """Returns settings of how to read a graph, made of what `define_graph_reading` defines."""
+    return settings(values, kind, labels=given(values, 'labels'), default_labels=values.labels)

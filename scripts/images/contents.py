@@ -1,6 +1,5 @@
 """Photos that come as bytes, not as files: what a network is fed for them."""
 
-import functools
 import struct
 
 import tensorflow.compat.v1 as tf
@@ -24,10 +23,9 @@ class Decoder:
     def __init__(self, spec):
         graph = tf.Graph()
         with graph.as_default(), tf.device('/cpu:0'):
-            contents_tensor = tf.placeholder(tf.string, [])
-            fed_tensor = pixels.from_contents(contents_tensor, spec)
+            self._contents_tensor = tf.placeholder(tf.string, [])
+            self._fed_tensor = pixels.from_contents(self._contents_tensor, spec)
         self._session = open_session(graph)
-        self._decode = functools.partial(self._run, fed_tensor, contents_tensor)
 
     def __call__(self, data):
         """Returns float32 `[height, width, channels]`, normalized, of the bytes of a photo.
@@ -38,7 +36,7 @@ class Decoder:
         try:
             if formats.photo_format(data) == formats.GIF:
                 data = formats.first_frame(data)
-            fed = self._decode(data)
+            fed = self._session.run(self._fed_tensor, {self._contents_tensor: data})
         except (tf.errors.OpError, ValueError):
             why = bad_images.why_contents_unreadable(data)
         else:
@@ -50,9 +48,6 @@ class Decoder:
     def close(self):
         """Frees what the session holds."""
         self._session.close()
-
-    def _run(self, fed_tensor, contents_tensor, data):
-        return self._session.run(fed_tensor, {contents_tensor: data})
 
 
 def check_cost(data, most_pixels, most_scans):
