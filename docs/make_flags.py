@@ -16,6 +16,7 @@ COMMANDS = [
     'evaluate',
     'check_photos',
     'serve',
+    'search',
     'quantize_graph',
     'count_ops',
     'graph_pb2tb',

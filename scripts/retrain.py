@@ -41,10 +41,10 @@ def main(values, arguments):
     command.refuse_arguments(arguments)
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
-    _check_flags(values, network)
+    check_flags(values, network)
     dataset = retrain_flags.dataset_of(values, values.groups)
     photos_lib.check_trainable(dataset)
-    settings = _settings(values, network, dataset)
+    settings = settings_of(values, network, dataset)
     outputs.check(settings, dataset, values.report)
     exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
 
@@ -92,6 +92,7 @@ def _write_evaluation(values, settings, dataset, backbone, tested):
     """
     if tested is None:
         return []
+    from scripts.evaluation import curves
     from scripts.evaluation.evaluating import Evaluation
 
     rotation = values.exif_rotation
@@ -100,7 +101,8 @@ def _write_evaluation(values, settings, dataset, backbone, tested):
         _write_summaries(settings.training, evaluation)
         if values.report:
             sections = _sections_on_photos(values, dataset, backbone)
-            _write_report(values, evaluation, dataset.test_dir or dataset.image_dir, sections)
+            learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None
+            write_report(values, evaluation, dataset, sections, learning_curves)
     except UserError as error:
         return [str(error)]
     return []
@@ -126,8 +128,17 @@ def _sections_on_photos(values, dataset, backbone):
     return page.sections_on_photos(findings, values.exif_rotation)
 
 
-def _write_report(values, evaluation, image_dir, sections):
-    from scripts.evaluation import curves, report, top_heatmaps
+def write_report(values, evaluation, dataset, sections, learning_curves=None):
+    """Writes the report on the test photos.
+
+    Args:
+      values: the parsed `FlagValues`, which say where the graph is and where the report goes.
+      evaluation: the `Evaluation`.
+      dataset: the `Dataset`.
+      sections: more of them, as HTML.
+      learning_curves: the `Curves` of the training, or None.
+    """
+    from scripts.evaluation import report, top_heatmaps
     from scripts.inference import finished_graph
 
     data = files.read(values.output_graph, 'graph')
@@ -135,18 +146,18 @@ def _write_report(values, evaluation, image_dir, sections):
     subject = report.Subject(
         values.output_graph,
         data,
-        image_dir,
+        dataset.test_dir or dataset.image_dir,
         split_lib.TESTING,
         datetime.datetime.now(),
         top_heatmaps.find(graph.classifier, evaluation),
         sections,
     )
-    learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None
     report.write(values.report, evaluation, subject, learning_curves)
     _LOG.info('The report on the test photos is %s', values.report)
 
 
-def _check_flags(values, network):
+def check_flags(values, network):
+    """Raises UserError where the parsed flags contradict each other, or a `registry.Network`."""
     image_settings.check_std(values.input_std)
     if values.fine_tune_blocks and values.fine_tune_from:
         raise UserError(
@@ -179,7 +190,14 @@ def _check_flags(values, network):
         settings_lib.check(training)
 
 
-def _settings(values, network, dataset):
+def settings_of(values, network, dataset):
+    """Returns the `training.settings.Retraining` that the parsed flags say.
+
+    Args:
+      values: the parsed `FlagValues`.
+      network: the `registry.Network` that they name.
+      dataset: the `Dataset` that they name.
+    """
     photos = sum(photo.category == split_lib.TRAINING for photo in dataset.photos)
     epoch = settings_lib.steps_of_epoch(photos, values.train_batch_size)
     seed = values.random_seed

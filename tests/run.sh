@@ -30,7 +30,7 @@ lint() {
 make() {
     more=
     case $environment in
-        3.7) more=requirements-export.txt ;;  # The extra is tested here alone.
+        3.7) more='requirements-export.txt requirements-search.txt' ;;  # Extras are tested here alone.
         3.6) more=tests/oldest.txt ;;
     esac
     # shellcheck disable=SC2086  # Nothing where it is empty.

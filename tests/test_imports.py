@@ -26,6 +26,7 @@ FLOORS = [
     ('evaluation',),
     ('checking',),
     ('serving',),
+    ('searching',),
     ('quantization',),
 ]
 COMMANDS = [
@@ -34,6 +35,7 @@ COMMANDS = [
     'evaluate',
     'check_photos',
     'serve',
+    'search',
     'count_ops',
     'graph_pb2tb',
     'quantize_graph',
