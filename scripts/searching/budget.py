@@ -8,16 +8,17 @@ from scripts.searching import space
 
 # Of the whole time: what fine-tuning takes in one trial, the features of one trial, the trials
 # before the last one where that one takes all that is left.
-_FINE_TUNING, _FEATURES, _TRIALS = 1 / 24, 1 / 12, 1 / 5
-_LEAST_SECONDS = 10.0  # Of fine-tuning in a trial: graphs take seconds to make.
+_FINE_TUNING, _FEATURES, _TRIALS = 1 / 12, 1 / 12, 1 / 5
 _BOTTLENECKS = 1 / 3  # Of what is left: those of a network.
+_LEAST_SECONDS = 10.0  # Of fine-tuning in a trial: graphs take seconds to make.
+_FEWEST_STEPS = 10
 
-# A step's forward and backward pass, in forward passes; where less is trained, it takes less.
-_PASSES = 3.0
+# What a step of fine-tuning takes as long as it was not measured, in times of running its photos
+# through the network: the whole of one takes 9.
+_PASSES = {space.QUARTER: 3.0, space.HALF: 4.0, space.WHOLE: 9.0}
 _HEAD_STEP = 0.003  # Seconds.
-_OVERHEAD = 4.0  # Seconds, of a trial: graphs are made, evaluations.
-_FINE_TUNING_OVERHEAD = 8.0
-_FEWEST_STEPS = 20
+
+_OVERHEAD, _FINE_TUNING_OVERHEAD = 4.0, 8.0  # Seconds of a trial: graphs are made, evaluations.
 _FINISH = 6.0  # Seconds, to write the graph and to test it, beside running the test photos.
 _TEST_PASSES = 1.5
 _SPARE = 0.95  # Of what is left, for the last trial: steps are not all as fast.
@@ -105,7 +106,7 @@ class Budget:
         """Returns whether it is time for the last trial, one of a `Choice` that got few steps."""
         if not self.is_limited or self.used < self._seconds * _TRIALS:
             return False
-        wanted = space.steps_of(choice._replace(length=space.LONG), self.training_photos)
+        wanted = space.steps_of(choice._replace(length=space.MEDIUM), self.training_photos)
         another = max(_LEAST_SECONDS, self._seconds * _FINE_TUNING) + _FINE_TUNING_OVERHEAD
         return self.left <= wanted * self._step_seconds(choice) / _SPARE + 2 * another
 
@@ -117,7 +118,7 @@ class Budget:
         unknown = _HEAD_STEP
         if choice.fine_tunes:
             batch = space.batch_of(self.training_photos)
-            unknown = _PASSES * batch * self._photo[choice.architecture]
+            unknown = _PASSES[choice.trained] * batch * self._photo[choice.architecture]
         return self._step.get(_kind(choice), unknown)
 
     def _features_seconds(self, choice):

@@ -11,6 +11,8 @@ from scripts.searching import study as study_lib
 _LOG = logging.getLogger(__name__)
 
 _NO_TIME = 'it would not fit into the time that is left'
+# A loss falls with this power of the number of steps, as a rule of thumb.
+_EXPONENT = -0.2
 _MOST_IN_VAIN = 20  # Trials in a row that there is no time for.
 
 
@@ -88,42 +90,58 @@ class Search:
     def _run_trials(self):
         in_vain = 0
         while in_vain < _MOST_IN_VAIN and not self._has_all():
-            best = study_lib.best_of(self._study.rows())
-            if best is not None and best.cut_short and self._budget.last_is_due(best.choice):
-                settings = dict(best.choice._asdict(), length=space.LONG)
+            promising = self._promising()
+            if promising is not None and self._budget.last_is_due(promising):
+                settings = dict(promising._asdict(), length=space.LONG)
                 trial, choice = self._study.ask(self._architectures, settings)
-                self._run_trial(trial, choice, self._budget.longest(choice))
+                self._run_trial(trial, choice, self._budget.longest(choice), is_last=True)
                 return  # It took all that was left.
-            settings = self._next_in_queue(best)
+            settings = self._next_in_queue()
             trial, choice = self._study.ask(self._architectures, settings)
             is_usable = choice.architecture in self._usable
             steps = self._budget.steps(choice) if is_usable else 0
             began = self._run_trial(trial, choice, steps)
             in_vain = 0 if began else in_vain + 1
 
-    def _next_in_queue(self, best):
+    def _promising(self):
+        """Returns the `Choice` that would be the best with all the steps that there is time for.
+
+        None where that is the best already.
+        """
+        complete = [row for row in self._study.rows() if row.loss is not None]
+        best = min(complete, key=self._loss_at_length, default=None)
+        return best.choice if best is not None and best.cut_short else None
+
+    def _loss_at_length(self, row):
+        """Returns the loss of a trial with all the steps that there is time for, as a guess."""
+        if not row.cut_short or row.choice.architecture not in self._usable:
+            return row.loss
+        longer = self._budget.longest(row.choice) / row.flags['how_many_training_steps']
+        return row.loss * max(1.0, longer) ** _EXPONENT
+
+    def _next_in_queue(self):
         """Returns the settings of the next trial that is not for Optuna to suggest, or None."""
+        best = study_lib.best_of(self._study.rows())
         had = [row.choice._asdict() for row in self._study.rows() if row.choice is not None]
         self._queue = [each for each in self._queue if not _is_in(each, had)]
         if not self._queue and best is not None and not self._fine_tuned:
             # Each network had its head trained: the best one is fine-tuned.
             self._fine_tuned = True
-            for trained in (space.HALF, space.WHOLE):
-                settings = dict(space.DEFAULTS, trained=trained, length=space.MEDIUM)
+            for settings in space.FINE_TUNED:
                 self._queue.append(dict(settings, architecture=best.choice.architecture))
-            return self._next_in_queue(best)
+            return self._next_in_queue()
         return self._queue.pop(0) if self._queue else None
 
     def _has_all(self):
         return self._most is not None and len(self._study.rows()) >= self._most
 
-    def _run_trial(self, trial, choice, steps):
+    def _run_trial(self, trial, choice, steps, is_last=False):
         """Runs an asked trial of so many steps; returns whether it began: not one of 0 steps."""
         if not steps:
             self._study.give_up(trial, _NO_TIME)
             return False
         try:
-            self._train(trial, choice, steps)
+            self._train(trial, choice, steps, is_last)
         except DeadlineError:
             self._study.drop(trial)
             raise
@@ -133,14 +151,15 @@ class Search:
             _LOG.warning('trial %d: %s', trial.number, error)
         return True
 
-    def _train(self, trial, choice, steps):
+    def _train(self, trial, choice, steps, is_last):
         count = self._trials.block_count(choice.architecture) if choice.fine_tunes else 0
         blocks = space.blocks_of(choice, count)
         flags = space.flags_of(choice, blocks, self._budget.training_photos, steps)
         wanted = space.steps_of(choice, self._budget.training_photos)
         before = study_lib.best_of(self._study.rows())
         self._study.begin(trial, flags, steps < wanted)
-        outcome = self._trials.run(flags, functools.partial(self._is_hopeless, trial))
+        is_hopeless = None if is_last else functools.partial(self._is_hopeless, trial)
+        outcome = self._trials.run(flags, is_hopeless)
         self._budget.learn_kept(choice)
         if outcome.seconds_a_step is not None:
             self._budget.learn_step(choice, outcome.seconds_a_step)

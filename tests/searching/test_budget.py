@@ -35,20 +35,20 @@ def test_without_a_limit_there_is_time_for_all(choice):
 
 def test_fine_tuning_gets_fewer_steps_than_it_wants():
     budget = budget_of(600)
-    # 25 s a trial, and as long as nothing else is known, a step of 32 photos takes 3 x 0.32 s.
-    assert budget.steps(WHOLE) == 26 < space.steps_of(WHOLE, 480)
-    budget.learn_step(WHOLE, 0.2)
+    # 50 s a trial, and as long as nothing else is known, a step of 32 photos takes 9 x 0.32 s.
+    assert budget.steps(WHOLE) == 17 < space.steps_of(WHOLE, 480)
+    budget.learn_step(WHOLE, 0.4)
     assert budget.steps(WHOLE) == 125
     budget.learn_step(WHOLE, 0.01)
     assert budget.steps(WHOLE) == space.steps_of(WHOLE, 480)
-    assert budget.steps(HALF) == 26  # That is another one.
+    assert budget.steps(HALF) == 39  # That is another one: 4 x 0.32 s.
 
 
 def test_what_would_take_too_long_does_not_begin():
     assert budget_of(600, photo=1).steps(HALF) == 0  # Its features take ten minutes.
     assert budget_of(600, used=590).steps(HEAD) == 0
     slow = budget_of(600)
-    slow.learn_step(WHOLE, 5)
+    slow.learn_step(WHOLE, 6)
     assert slow.steps(WHOLE) == 0
 
 
@@ -68,9 +68,9 @@ def test_a_network_needs_room_for_its_bottlenecks():
 @pytest.mark.parametrize(
     'used, step, is_due',
     [
-        (600, 20, False),  # Before a fifth of the time is over, others have theirs.
-        (800, 20, True),  # 12 epochs of 15 steps would take an hour.
-        (800, 1, False),  # They take three minutes: there is time for others.
+        (600, 40, False),  # Before a fifth of the time is over, others have theirs.
+        (800, 40, True),  # 6 epochs of 15 steps would take an hour.
+        (800, 1, False),  # They take a minute and a half: there is time for others.
         (3200, 1, True),
     ],
 )
