@@ -16,13 +16,12 @@ import copy
 import hashlib
 import json
 import logging
-import os
 import shlex
 import tempfile
 import time
 
 from scripts import retrain, retrain_flags
-from scripts.common import command, encodings, files, flags, output_checks, packages
+from scripts.common import appending, command, encodings, files, flags, output_checks, packages
 from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
@@ -245,8 +244,12 @@ def _folder_beside(study):
             yield folder
         return
     folder = study + '.trials'
-    os.makedirs(folder, exist_ok=True)
-    yield folder
+    in_use = (
+        'the study %s is in use by another search: wait for its end, or give another --study'
+        % study
+    )
+    with appending.holding(folder, in_use):
+        yield folder
 
 
 def _identity(values, dataset, networks):

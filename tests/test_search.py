@@ -13,7 +13,7 @@ import types
 import pytest
 
 from scripts import retrain, search
-from scripts.common import packages
+from scripts.common import appending, packages
 from scripts.graphs import graph_files
 from scripts.searching import space
 from tests import pictures, stand_ins
@@ -212,6 +212,15 @@ def test_a_study_of_other_photos_is_refused(bench, in_process, few_steps, one_er
     photos = pictures.draw_classes(str(tmp_path / 'others'), 21)
     line = one_error(search, *bench.search_flags(study=study, image_dir=photos))
     assert 'is of a search with other photos' in line
+
+
+@needs_optuna
+def test_a_study_in_use_is_left_alone(bench, one_error, monkeypatch):
+    study = bench.path('study.db')
+    monkeypatch.setattr(appending, '_PATIENCE_SECONDS', 0)
+    with appending.holding(study + '.trials', 'in use'):
+        line = one_error(search, *bench.search_flags(study=study))
+    assert 'is in use by another search' in line and not os.path.exists(study)
 
 
 def test_without_optuna_there_is_one_line(bench, monkeypatch, one_error):
