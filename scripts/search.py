@@ -133,7 +133,8 @@ def main(values, arguments):
         exporting.write(settings, trained.graph_def, dataset.labels)
         failures = _write(values, dataset, trained, study)
     _LOG.info('The graph is %s, its labels are %s', values.output_graph, values.output_labels)
-    _LOG.info('To make the same graph again:\n  %s', parsed.as_typed(best.flags))
+    words = parsed.as_typed(best.flags)
+    _LOG.info('To make the same graph again:\n  ' + ' \\\n      '.join(['%s'] * len(words)), *words)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
@@ -161,12 +162,11 @@ class _Retrain:
         return retrain.settings_of(values, network, self._dataset)
 
     def as_typed(self, trial):
-        """Returns the command that makes the graph of a trial again."""
+        """Returns the command that makes the graph of a trial again, a list of words."""
         from scripts.searching import space
 
         words = self._shared() + space.as_typed(trial)
-        start = command.how_to_start('retrain')
-        return ' \\\n      '.join([start] + [shlex.quote(word) for word in words])
+        return [command.how_to_start('retrain')] + [shlex.quote(word) for word in words]
 
     def _shared(self):
         return [
@@ -272,8 +272,9 @@ def _write(values, dataset, trained, study):
     from scripts.searching import results
 
     rows, importances, failures = study.rows(), study.importances(), []
-    for name, importance in importances.items():
-        _LOG.info('Importance of %s: %.0f%%', name, 100 * importance)
+    if importances:
+        words = ['%s %.0f%%' % (name, 100 * value) for name, value in importances.items()]
+        _LOG.info('How important each setting was: %s', ', '.join(words))
     try:
         if values.output_trials:
             files.write(values.output_trials, results.as_csv(rows))

@@ -83,10 +83,12 @@ command.run(search.main, search.FLAGS)
 
 def printed_command(out):
     """Returns the arguments of the retrain command that a search printed."""
-    lines = out.split('To make the same graph again:\n')[1].replace('\\\n', ' ')
-    words = shlex.split(lines)
-    assert words[:3] == ['python', '-m', 'scripts.retrain'] or words[1].endswith('retrain.py')
-    return [word for word in words if word.startswith('--')]
+    lines = out.split('To make the same graph again:\n')[1]
+    words = shlex.split(lines.replace('\\\n', ''))
+    flags = [word for word in words if word.startswith('--')]
+    start = words[: -len(flags)]
+    assert start == ['python', '-m', 'scripts.retrain'] or start[1].endswith('retrain.py')
+    return flags
 
 
 @needs_optuna

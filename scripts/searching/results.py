@@ -51,7 +51,10 @@ def _trials(rows):
             row.loss,
             markup.percent(row.accuracy),
             row.seconds,
-            markup.escape(' '.join(space.as_typed(space.telling(row.flags)))),
+            ' '.join(
+                '<code>%s</code>' % markup.escape(flag)
+                for flag in space.as_typed(space.telling(row.flags))
+            ),
         )
         for row in best
     ]
@@ -62,7 +65,7 @@ def _trials(rows):
         'accuracy on the test photos.' % (len(complete), len(rows))
     )
     headers = ['Trial', 'Loss', 'Accuracy', 'Seconds', 'Flags of retrain']
-    return _table('Trials', note, headers, cells)
+    return _table('Trials', note, headers, cells, 'trials')
 
 
 def _importances(importances):
@@ -77,5 +80,6 @@ def _importances(importances):
     return _table('What mattered', note, ['Setting', 'Importance'], cells)
 
 
-def _table(title, note, headers, cells):
-    return '%s\n<p class="note">%s</p>' % (markup.table(title, '', headers, cells), note)
+def _table(title, note, headers, cells, kind=''):
+    table = markup.table(title, kind, headers, cells)
+    return table.replace('</h2>\n', '</h2>\n<p class="note">%s</p>\n' % note, 1)
