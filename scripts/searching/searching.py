@@ -30,7 +30,7 @@ class Search:
         self._study, self._trials, self._budget = study, trials, budget
         self._most = most_trials
         self._architectures, self._usable = [], []
-        self._queue, self._fine_tuned = [], False
+        self._queue, self._fine_tuned, self._had_last = [], False, False
         self._last_error = None
 
     def run(self, architectures):
@@ -90,12 +90,13 @@ class Search:
     def _run_trials(self):
         in_vain = 0
         while in_vain < _MOST_IN_VAIN and not self._has_all():
-            promising = self._promising()
+            promising = None if self._had_last else self._promising()
             if promising is not None and self._budget.last_is_due(promising):
+                self._had_last = True
                 settings = dict(promising._asdict(), length=space.LONG)
                 trial, choice = self._study.ask(self._architectures, settings)
                 self._run_trial(trial, choice, self._budget.longest(choice), is_last=True)
-                return  # It took all that was left.
+                continue  # Where it took less than was left, there is time for small ones.
             settings = self._next_in_queue()
             trial, choice = self._study.ask(self._architectures, settings)
             is_usable = choice.architecture in self._usable
