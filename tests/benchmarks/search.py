@@ -20,7 +20,9 @@ import numpy as np
 
 from tests.conftest import REPOSITORY
 
-SPLITS = ('f1', 'f2', 'f3', 'f4', 'f5')
+SPLITS = 'f1,f2,f3,f4,f5'
+# Of Student's t for 95%, by the number of splits.
+_T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 _TESTED = re.compile(r'Final test accuracy = ([\d.]+)% \(N=(\d+)\)')
 _SECONDS = re.compile(r'seconds ([\d.]+)')
 
@@ -33,21 +35,19 @@ def main():
     parser.add_argument('--networks', required=True)
     parser.add_argument('--minutes', type=float, default=10)
     parser.add_argument('--work', required=True)
+    parser.add_argument('--splits', default=SPLITS)
     arguments = parser.parse_args()
     os.makedirs(arguments.work, exist_ok=True)
-    print(
-        '| split | trials | seconds | best default: validation, test | search: validation, test | N |'
-    )
-    print('|---|---|---|---|---|---|', flush=True)
-    rows = [_compare(name, arguments) for name in SPLITS]
+    heads = ['split', 'trials', 'seconds', 'best default: validation, test', 'search', 'N']
+    print('| %s |\n%s|' % (' | '.join(heads), len(heads) * '|---'), flush=True)
+    rows = [_compare(name, arguments) for name in arguments.splits.split(',')]
     default, found = (np.array([row[side] for row in rows]) for side in (0, 1))
-    differences = found - default
-    # Student's t for 95% and four degrees of freedom.
-    half = 2.776 * differences.std(ddof=1) / len(rows) ** 0.5
-    print(
-        '\nMeans: %.1f%% and %.1f%%; the search is better by %.1f points, 95%% interval %.1f to %.1f'
-        % (default.mean(), found.mean(), differences.mean(), *(differences.mean() + [-half, half]))
-    )
+    print('\nMeans: %.1f%% and %.1f%%' % (default.mean(), found.mean()))
+    if len(rows) > 1:
+        gain = found - default
+        half = _T[len(rows)] * gain.std(ddof=1) / len(rows) ** 0.5
+        interval = gain.mean() - half, gain.mean() + half
+        print('Better by %.1f points, 95%% interval %.1f to %.1f' % (gain.mean(), *interval))
 
 
 def _compare(name, arguments):
@@ -87,10 +87,8 @@ def _is_default(trial):
     told = {name for name, value in trial.items() if value}
     apart = {'fine_tune_blocks', 'optimizer', 'hidden_units', 'dropout', 'weight_decay'}
     is_plain = not told & (apart | {'flip_left_right'})
-    return is_plain and (trial['how_many_training_steps'], trial['learning_rate']) == (
-        '4000',
-        '0.01',
-    )
+    steps, rate = trial['how_many_training_steps'], trial['learning_rate']
+    return is_plain and (steps, rate) == ('4000', '0.01')
 
 
 def _searched(name, arguments):
