@@ -115,7 +115,8 @@ class Search:
 
     def _loss_at_length(self, row):
         """Returns the loss of a trial with all the steps that there is time for, as a guess."""
-        if not row.cut_short or row.choice.architecture not in self._usable:
+        can_be_longer = row.cut_short and row.choice.architecture in self._usable
+        if not can_be_longer or not self._budget.is_limited:
             return row.loss
         longer = self._budget.longest(row.choice) / row.flags['how_many_training_steps']
         return row.loss * max(1.0, longer) ** _EXPONENT
@@ -166,9 +167,10 @@ class Search:
             self._budget.learn_step(choice, outcome.seconds_a_step)
         self._study.complete(trial, outcome)
         best = study_lib.best_of(self._study.rows())
-        is_best = best is not None and best.number == trial.number
-        beaten = before and before.flags if is_best else flags
-        if beaten is not None and beaten != best.flags:
+        beaten = flags
+        if best.number == trial.number:
+            beaten = before and before.flags
+        if beaten not in (None, best.flags):
             self._trials.forget(beaten)
         _log(trial.number, outcome, best, flags)
 
@@ -186,14 +188,14 @@ def _is_in(settings, choices):
 
 def _log(number, outcome, best, flags):
     _LOG.info(
-        'Trial %d: %s, %.1f%% (N=%d), %.0f s; %s%s',
+        'Trial %d: %s, %.1f%% (N=%d), %.0f s; best: trial %d, %.3f, %.1f%%; %s',
         number,
         'pruned' if outcome.is_pruned else 'loss %.3f' % outcome.loss,
         100 * outcome.accuracy,
         outcome.photos,
         outcome.seconds,
-        ''
-        if best is None
-        else 'best: trial %d, %.3f, %.1f%%; ' % (best.number, best.loss, 100 * best.accuracy),
+        best.number,
+        best.loss,
+        100 * best.accuracy,
         ' '.join(space.as_typed(space.telling(flags))),
     )
