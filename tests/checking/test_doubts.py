@@ -7,6 +7,8 @@ import pytest
 
 from scripts.checking import doubts, findings
 
+pytestmark = pytest.mark.each_tensorflow
+
 CLASSES, EACH = 3, 20
 
 

@@ -15,6 +15,8 @@ from scripts.features.place import Place
 from scripts.networks import backbone as backbone_lib
 from tests import pictures
 
+pytestmark = pytest.mark.each_tensorflow
+
 EVERYTHING = np.arange(36)
 SOME = np.array([35, 3, 3, 0, 20])
 SHAPE = (4, 4, 3)
