@@ -14,7 +14,7 @@ from tests import pictures
 from tests.images import exif_kinds
 from tests.test_retrain import NAME, Bench
 
-pytestmark = pytest.mark.each_tensorflow
+pytestmark = pytest.mark.once
 
 # What is wrong with the photos: pairs of the same shot, and a wrong label.
 PAIRS = {

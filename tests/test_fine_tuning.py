@@ -91,6 +91,7 @@ def test_the_graph_labels_and_quantizes(bench, in_process):
     assert in_process(evaluate, bench.graph, '--image_dir=' + bench.photo_dir).status == 0
 
 
+@pytest.mark.once
 def test_two_ways_to_say_the_same_and_all_of_it(bench, in_process):
     graphs = []
     for changes in (
@@ -159,6 +160,7 @@ def test_summaries_count_on_and_the_graph_is_resumed_anywhere(bench, in_process,
     assert bench.graph_bytes() == whole
 
 
+@pytest.mark.once
 def test_what_must_be_the_same_to_resume_is_told(bench, in_process, one_error):
     path = os.path.join(bench.folder, 'checkpoint')
     flags = {'checkpoint_path': path, 'resume': True}
@@ -206,6 +208,7 @@ def test_a_user_error_is_one_line_and_nothing_is_computed(bench, one_error, chan
     )
 
 
+@pytest.mark.once
 def test_divergence_is_told_by_stage(bench, one_error):
     line = one_error(retrain, *fine_tuning(bench, learning_rate=3e38))
     assert 'lower --learning_rate (it is 3e+38)' in line

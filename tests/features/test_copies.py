@@ -15,7 +15,7 @@ from scripts.images.settings import Copying, Distortions
 from scripts.networks import backbone as backbone_lib
 from tests import pictures
 
-pytestmark = pytest.mark.each_tensorflow
+pytestmark = pytest.mark.once
 
 DISTORTIONS = Distortions(True, 10, 10, 10)
 THREE = Copying(DISTORTIONS, 3)

@@ -17,7 +17,7 @@ from scripts.images import decoding, runner
 from scripts.images.settings import APPLY, GREY, PixelSpec
 from tests.images import exif_kinds, photo_kinds
 
-pytestmark = pytest.mark.each_tensorflow
+pytestmark = pytest.mark.once
 
 SPEC = PixelSpec(20, 30, 127.5, (60, 70, 80))
 COUNT = 9

@@ -10,7 +10,7 @@ from scripts.training import settings as settings_lib
 from scripts.training import stages
 from tests import stand_ins
 
-pytestmark = pytest.mark.each_tensorflow
+pytestmark = pytest.mark.once
 
 BOUNDARY = 'Block_1/Relu6'
 
