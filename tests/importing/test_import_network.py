@@ -130,12 +130,12 @@ def test_squeezenet_labels_as_it_does_in_keras(imported, squeezenet):
 
 @pytest.mark.parametrize(
     'name',
-    # Each takes half a minute, so all but MobileNet run in one TensorFlow only. What larger ones
-    # have is in test_the_layers_of_large_networks_are_imported.
-    ['MobileNet'] + (['MobileNetV2'] if IS_1 else ['EfficientNetB0', 'MobileNetV3Small']),
+    # Each takes half a minute, so each runs in one TensorFlow only. What larger ones have is in
+    # test_the_layers_of_large_networks_are_imported.
+    ['MobileNetV2'] if IS_1 else ['EfficientNetB0', 'MobileNetV3Small'],
 )
 @pytest.mark.slow
-def test_keras_applications(imported, folder, formats, name, in_process, tmp_path, photo_dir):
+def test_keras_applications(imported, folder, formats, name):
     weights = make('application', folder / ('%s.%s' % (name, formats[1])), name)
     _, described = imported('--keras_application=' + name, '--keras_weights=' + weights)
     expected = {
@@ -143,8 +143,6 @@ def test_keras_applications(imported, folder, formats, name, in_process, tmp_pat
         'MobileNetV3Small': (0.0, 1.0),
     }.get(name, (127.5, 127.5))
     assert described.description.input[1:] == (224, 224) + expected + ('ignore', 3, 'exact')
-    if name == 'MobileNet':
-        retrain(in_process, tmp_path, photo_dir)  # Random features: any accuracy will do.
 
 
 @pytest.mark.parametrize(
@@ -162,14 +160,15 @@ def test_the_three_kinds_of_preprocessing_are_told_apart(module, expected):
 
 
 @pytest.mark.slow
-def test_an_application_takes_another_size(imported, folder, formats):
-    weights = folder / ('MobileNet.%s' % formats[1])
-    if not os.path.exists(str(weights)):
-        make('application', weights, 'MobileNet')
+def test_an_application_of_another_size_is_retrained(
+    imported, folder, formats, in_process, tmp_path, photo_dir
+):
+    weights = make('application', folder / ('MobileNet.%s' % formats[1]), 'MobileNet')
     _, described = imported(
-        '--keras_application=MobileNet', '--keras_weights=%s' % weights, '--input_height=96'
+        '--keras_application=MobileNet', '--keras_weights=' + weights, '--input_height=96'
     )
-    assert described.description.input[1:3] == (96, 96)
+    assert described.description.input[1:5] == (96, 96, 127.5, 127.5)
+    retrain(in_process, tmp_path, photo_dir)  # Random features: any accuracy will do.
 
 
 def test_an_imported_graph_can_be_imported_again(imported, small, tmp_path):
@@ -262,6 +261,7 @@ def flowers(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_squeezenet_is_retrained(imported, squeezenet, in_process, tmp_path, flowers):
     imported(
         '--keras_file=' + squeezenet,
