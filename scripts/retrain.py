@@ -39,14 +39,18 @@ retrain_flags.define_all(flags.Definer(FLAGS))
 def main(values, arguments):
     """Retrains as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
+    folder = retrain_flags.take_features(values)
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
     _check_flags(values, network)
-    dataset = retrain_flags.dataset_of(values, values.groups)
+    dataset = folder.dataset if folder else retrain_flags.dataset_of(values, values.groups)
     photos_lib.check_trainable(dataset)
     settings = _settings(values, network, dataset)
-    outputs.check(settings, dataset, values.report)
-    exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
+    if folder:
+        _check_outputs_of_features(settings, dataset, values)
+    else:
+        outputs.check(settings, dataset, values.report)
+        exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
 
     # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -58,7 +62,8 @@ def main(values, arguments):
         exporting.check_places(settings)
         backbone = backbone_lib.load(settings.network, settings.model_dir)
         exporting.check_convertible(settings, backbone)
-        trained = retraining.run(settings, backbone, dataset)
+        features = folder and folder.features(backbone, settings.bottleneck_dir)
+        trained = retraining.run(settings, backbone, dataset, features)
         exporting.write(settings, trained.graph_def, dataset.labels)
         failures = _write_evaluation(values, settings, dataset, backbone, trained.tested)
         failures += exporting.write_others(settings, trained.graph_def, dataset)
@@ -82,6 +87,17 @@ def main(values, arguments):
     summaries.check_complete(settings.training.summaries_dir, event_files)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
+
+
+def _check_outputs_of_features(settings, dataset, values):
+    """Does what `outputs.check` does where the photos may be out of reach."""
+    outputs.check(settings, dataset._replace(photos=()), values.report)
+    for name in ('tflite_output_file', 'onnx_output_file'):
+        if values[name].value and not os.path.exists(dataset.photos[0].path):
+            raise UserError(
+                '--%s is tried on photos, and those of --features=%s are not here (no %s): leave '
+                'it out' % (name, values.features, dataset.photos[0].path)
+            )
 
 
 def _write_evaluation(values, settings, dataset, backbone, tested):

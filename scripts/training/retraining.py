@@ -38,13 +38,15 @@ class Trained(typing.NamedTuple):
     history: fit_lib.History
 
 
-def run(settings, backbone, dataset):
+def run(settings, backbone, dataset, features=None):
     """Computes features, trains, and tests.
 
     Args:
       settings: a `settings.Retraining`.
       backbone: the `Backbone` of its network.
       dataset: a `Dataset` with training photos.
+      features: the `Features` of its photos, which are then a `PhotoTable`, where the head alone is
+        trained on undistorted photos; None: they are computed here.
 
     Returns:
       A `Trained`.
@@ -59,7 +61,10 @@ def run(settings, backbone, dataset):
     described = _description(settings, backbone, dataset)
     evaluations, head = [], {}
     for stage in left:
-        examples = _examples(stage.settings, stage.backbone, dataset)
+        if features is None:
+            examples = _examples(stage.settings, stage.backbone, dataset)
+        else:
+            examples = _examples_of_table(dataset.photos, features)
         if stage is left[0]:
             _check_examples(settings.training, examples, dataset.labels)
             _begin(saved, stage.training)
@@ -189,6 +194,17 @@ def _examples(settings, backbone, dataset):
     unreadable = len(photos) - sum(len(each.photos) for each in examples.values())
     if unreadable:
         _LOG.warning('%d of %d photos are unreadable and are left out', unreadable, len(photos))
+    return examples
+
+
+def _examples_of_table(photos, features):
+    """Returns a dict from category to `Examples` of a `PhotoTable`, all of whose photos count."""
+    examples = {}
+    for category in split.CATEGORIES:
+        rows = photos.of_category(category)
+        labels = photos.label_indices[rows].astype(np.int64)
+        numbers = np.arange(rows.start, rows.stop)
+        examples[category] = Examples(features, labels, photos[rows], numbers)
     return examples
 
 
