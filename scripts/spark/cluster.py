@@ -122,5 +122,5 @@ def explain(error):
             'the Python of the workers does not have %s: install it there, or give another Python '
             'by PYSPARK_PYTHON' % missing[0]
         )
-    lines = re.findall(r'^(?:Caused by: )?([\w.]+(?:Error|Exception): .*)', text, re.MULTILINE)
+    lines = re.findall(r'^(?:Caused by: |: )?([\w.]+(?:Error|Exception): .*)', text, re.MULTILINE)
     return (lines or text.strip().splitlines() or [type(error).__name__])[-1]

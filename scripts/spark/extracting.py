@@ -5,7 +5,8 @@ import math
 
 from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
-from scripts.images import runner
+from scripts.features import table
+from scripts.images import bad_images, runner
 from scripts.spark import cluster, listing, worker
 from scripts.spark import naming as naming_lib
 from scripts.spark.output import Output
@@ -16,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_IN_A_TASK = 64 * runner.BATCH_SIZE
 _TASKS_A_CORE = 4  # Where there are fewer photos: so that no core waits long for the last one.
 
-_NAMED = 10  # Of what is left out, in lines of its own.
+_NAMED = 100  # Of unreadable photos, each in a line of its own.
 _LOST = 'cannot be read by Spark: it is gone, too large, or there is no permission'
 
 
@@ -48,9 +49,10 @@ def _run(spark, output, rules, about, backbone):
     output.check(about)
     files = listing.Listing(spark, rules)
     survey = files.survey()
-    labels, counts = survey.labels(rules)
-    _warn(survey.left_out(rules), files.passed_over())
-    photos_lib.check_counts(rules.dataset(labels), counts)
+    labels, of_labels = survey.labels(rules)
+    for each in survey.left_out(rules):
+        _LOG.warning(each)
+    photos_lib.check_counts(rules.dataset(labels), of_labels)
     photos, there = files.photos(), output.rows()
     total = missing = survey.total(naming_lib.PHOTO)
     if there is not None:
@@ -61,8 +63,9 @@ def _run(spark, output, rules, about, backbone):
         _compute(spark, files, output, (rules, backbone, missing))
     if there is not None:
         output.compact(photos)
-    _add_lost(output, photos, rules, about.fingerprint)
-    complete = output.end(labels)
+    _add_unread(spark, output, rules, (survey, photos, about.fingerprint))
+    complete = table.Complete(list(labels), *output.counts())
+    output.end(complete)
     _report(complete, output)
     return complete
 
@@ -89,27 +92,19 @@ def _compute(spark, files, output, job):
     sent.destroy()
 
 
-def _add_lost(output, photos, rules, fingerprint):
-    """Adds the rows of photos that are still missing: Spark leaves out what it cannot read."""
-    lost = output.missing(photos)
-    if lost.count():
-        output.add(
-            lost.rdd.mapPartitions(
-                lambda rows: worker.unread(listing.as_photos(rows), rules, fingerprint, _LOST)
-            )
-        )
+def _add_unread(spark, output, rules, job):
+    """Adds the rows of photos that Spark passes over: empty ones, and those that it cannot read."""
+    survey, photos, fingerprint = job
+    if survey.empty:
+        why = bad_images.why_contents_unreadable(b'')
+        empty = [worker.Photo(rules.path_of(*each), *each, 0, -1) for each in survey.empty]
+        output.add(spark.sparkContext.parallelize(worker.unread(empty, rules, fingerprint, why)))
+    if sum(output.counts()) < survey.total(naming_lib.PHOTO):
 
+        def mark(rows):
+            return worker.unread(listing.as_photos(rows), rules, fingerprint, _LOST)
 
-def _warn(left_out, passed_over):
-    for each in left_out:
-        _LOG.warning(each)
-    if passed_over:
-        _LOG.warning(
-            'left out: files and folders whose names begin with _ (%d), such as %s: Spark does not '
-            'list them; rename them',
-            len(passed_over),
-            min(passed_over),
-        )
+        output.add(output.missing(photos).rdd.mapPartitions(mark))
 
 
 def _report(complete, output):

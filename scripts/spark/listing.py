@@ -9,9 +9,8 @@ from scripts.spark.storage import Storage, glob_of
 # What is packed into a partition takes this much, the file's own size apart: so the number of files
 # decides, and not how large they are. 2**31 files of it fit Spark's 63 bits.
 _FILE_BYTES = 1 << 32
+_LISTED_AT_ONCE = 1 << 17
 _MOST_BYTES = (1 << 31) - 1  # Of a photo; `binaryFile` reads no larger ones.
-
-_REPLACED = '\ufffd'  # What Java has in the place of bytes that are no text.
 
 _COLUMNS = ('path', 'relative', 'is_test', 'bytes', 'modified')
 
@@ -38,48 +37,45 @@ class Listing:
             self._folders.append((storage, folder, is_test, self._load(storage)))
 
     def survey(self):
-        """Returns the `naming.Survey` of all files.
+        """Returns the `naming.Survey` of all files; unlike Spark's own list, it has empty ones.
 
         Raises:
           UserError: Java cannot read the names of some.
         """
-        rules = self._rules
-
-        def count(rows):
-            survey = naming.Survey()
-            for path, relative, is_test, *_ in rows:
-                survey.add(rules, relative, is_test, path)
-            yield survey
-
-        files = self._files().select(*_COLUMNS)
-        parts = files.rdd.mapPartitions(count)
-        survey = parts.fold(naming.Survey(), lambda one, other: one.merge(other))
-        unread = [path for path in survey.examples.values() if _REPLACED in path]
-        if unread:
-            raise UserError(
-                '%s: Java cannot read this name: set LC_ALL=C.UTF-8, or rename it' % unread[0]
-            )
+        survey = naming.Survey()
+        for storage, _, is_test, _ in self._folders:
+            for entry in storage.entries():
+                if entry.name.startswith('.'):
+                    continue
+                if entry.bytes is not None or entry.name.startswith('_'):
+                    survey.add(self._rules, entry.name, is_test, entry.bytes)
+                    continue
+                for each in storage.entries(entry.name):
+                    if not each.name.startswith('.'):
+                        relative = '%s/%s' % (entry.name, each.name)
+                        survey.add(self._rules, relative, is_test, each.bytes)
         return survey
 
-    def passed_over(self):
-        """Returns the paths of what Spark never lists: names that begin with _."""
-        return [path for storage, *_ in self._folders for path in storage.passed_over()]
-
     def photos(self):
-        """Returns a DataFrame of all photos, without their contents."""
+        """Returns a DataFrame of all photos but empty ones, without their contents."""
+        self._pack(_LISTED_AT_ONCE, self._spark.sparkContext.defaultParallelism)
         return self._photos(_COLUMNS)
 
     def contents(self, at_once):
-        """Returns a DataFrame of all photos with their contents.
+        """Returns a DataFrame of all photos but empty ones, with their contents.
 
         Args:
           at_once: how many photos to have in a partition.
         """
+        self._pack(at_once)
+        return self._photos(_COLUMNS + ('content',)).where('bytes <= %d' % _MOST_BYTES)
+
+    def _pack(self, at_once, at_least=1):
+        """Lets what is read from now on have so many files in a partition, and so many of those."""
         conf = self._spark.conf
         conf.set('spark.sql.files.openCostInBytes', _FILE_BYTES)
         conf.set('spark.sql.files.maxPartitionBytes', _FILE_BYTES * at_once)
-        conf.set('spark.sql.files.minPartitionNum', 1)
-        return self._photos(_COLUMNS + ('content',)).where('bytes <= %d' % _MOST_BYTES)
+        conf.set('spark.sql.files.minPartitionNum', at_least)
 
     def _photos(self, columns):
         from pyspark.sql import functions

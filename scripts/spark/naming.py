@@ -16,14 +16,17 @@ from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 
 # Kinds of files in a `Survey`.
-PHOTO, OTHER, BESIDE, NESTED = 'photo', 'other', 'beside', 'nested'
+PHOTO, OTHER, BESIDE, NESTED, HIDDEN = 'photo', 'other', 'beside', 'nested', 'hidden'
+
+_REPLACED = '\ufffd'  # What Java has in the place of bytes that are no text.
 
 _HAS_SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:')  # Not a drive of Windows.
 
 _ABOUT = {
     OTHER: 'files without the extensions %s',
     BESIDE: 'photos outside of class folders',
-    NESTED: 'files in folders inside class folders',
+    NESTED: 'folders inside class folders, with all their files',
+    HIDDEN: 'files and folders whose names begin with _, which Spark passes over',
 }
 
 
@@ -47,14 +50,20 @@ class Rules(typing.NamedTuple):
         """List of pairs of a folder, as typed, and whether it is that of test photos."""
         return [(self.image_dir, False)] + [(self.test_dir, True)] * (self.test_dir is not None)
 
-    def kind_of(self, relative):
-        """Returns the kind of a file."""
+    def kind_of(self, relative, is_folder=False):
+        """Returns the kind of a file, or of a folder in a class folder."""
         *folders, name = relative.split('/')
-        if len(folders) > 1:
+        if relative.startswith('_') or name.startswith('_'):
+            return HIDDEN
+        if is_folder:
             return NESTED
         if extensions_lib.rank(name, self.extensions) is None:
             return OTHER
         return PHOTO if folders else BESIDE
+
+    def path_of(self, relative, is_test):
+        """Returns the path of a photo, its folder as typed."""
+        return prefix_of(self.test_dir if is_test else self.image_dir) + relative
 
     def category_of(self, relative, is_test):
         """Returns the category of a photo."""
@@ -81,39 +90,41 @@ def prefix_of(folder):
 
 
 class Survey:
-    """Counts of what folders hold; surveys of parts of the files add up.
+    """Counts of what folders hold.
 
     counts: a dict from (kind, whether it is of test photos, folder, category) to the number of
       files; folder and category are '' but for photos.
     examples: a dict from a kind to the first path of that kind.
+    empty: list of pairs of the relative path of a photo of 0 bytes, which Spark passes over, and
+      whether it is of test photos.
     """
 
     def __init__(self):
-        self.counts, self.examples = {}, {}
+        self.counts, self.examples, self.empty = {}, {}, []
 
-    def add(self, rules, relative, is_test, path):
-        """Counts a file.
+    def add(self, rules, relative, is_test, size):
+        """Counts a file, or a folder in a class folder.
 
         Args:
           rules: `Rules`.
           relative: its path, relative to its folder.
           is_test: whether that is the one of test photos.
-          path: as a line names it.
+          size: in bytes; None of a folder.
+
+        Raises:
+          UserError: Java could not read the name.
         """
-        kind, folder, category = rules.kind_of(relative), '', ''
+        kind, folder, category = rules.kind_of(relative, size is None), '', ''
+        path = rules.path_of(relative, is_test)
+        if _REPLACED in path:
+            raise UserError('Java cannot read the name %s: set LC_ALL=C.UTF-8, or rename it' % path)
         if kind == PHOTO:
             folder, category = relative.split('/')[0], rules.category_of(relative, is_test)
+            if not size:
+                self.empty.append((relative, is_test))
         key = kind, is_test, folder, category
         self.counts[key] = self.counts.get(key, 0) + 1
         self.examples[kind] = min(path, self.examples.get(kind, path))
-
-    def merge(self, other):
-        """Adds what another one counted; returns this one."""
-        for key, count in other.counts.items():
-            self.counts[key] = self.counts.get(key, 0) + count
-        for kind, path in other.examples.items():
-            self.examples[kind] = min(path, self.examples.get(kind, path))
-        return self
 
     def total(self, kind):
         """Returns the number of files of a kind."""

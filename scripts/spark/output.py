@@ -100,21 +100,19 @@ class Output:
         for name in files:
             self._storage.remove(name)
 
-    def end(self, labels):
-        """Writes the `table.Complete` and returns it.
-
-        Args:
-          labels: list of str, in order.
-        """
+    def counts(self):
+        """Returns the numbers of photos with features, and of unreadable ones."""
         from pyspark.sql import functions
 
-        counted = self.rows().groupBy(table.TABLE).agg(functions.countDistinct('path'))
-        counts = {kind: count for kind, count in counted.collect()}
-        complete = table.Complete(
-            list(labels), counts.get(table.FEATURES, 0), counts.get(table.UNREADABLE, 0)
-        )
+        rows = self.rows()
+        if rows is None:
+            return 0, 0
+        counted = dict(rows.groupBy(table.TABLE).agg(functions.countDistinct('path')).collect())
+        return counted.get(table.FEATURES, 0), counted.get(table.UNREADABLE, 0)
+
+    def end(self, complete):
+        """Writes the `table.Complete`."""
         self._storage.write(table.COMPLETE, table.to_json(complete))
-        return complete
 
     def unreadable(self, most):
         """Returns pairs of the path of an unreadable photo and what is wrong with it, some."""

@@ -1,5 +1,22 @@
 """Small files in any folder that Spark reaches, through Hadoop's own file systems."""
 
+import re
+import typing
+
+_AT_ONCE = 1 << 17  # Entries that are one text.
+
+# How Hadoop prints what it knows of a file or a folder: FileStatus.toString(), of all versions.
+_STATUS = re.compile(
+    r'\w*\{path=(?P<path>.*); isDirectory=(?:true|false; length=(?P<bytes>\d+)); ', re.DOTALL
+)
+
+
+class Entry(typing.NamedTuple):
+    """The name of a file or folder, and its size in bytes, None of a folder."""
+
+    name: str
+    bytes: typing.Optional[int]
+
 
 class Storage:
     """A folder.
@@ -25,15 +42,18 @@ class Storage:
 
     def names(self):
         """Returns the list of the names in the folder, of those that Spark passes over, too."""
-        return [each.getPath().getName() for each in self._files.listStatus(self._root)]
+        return [entry.name for entry in self.entries()]
 
-    def passed_over(self):
-        """Returns the paths of what Spark takes for hidden, and this program does not: `_name`."""
-        found = []
-        for pattern in ('_*', '*/_*'):
-            path = self._jvm.org.apache.hadoop.fs.Path(glob_of(self.uri) + '/' + pattern)
-            found += [each.getPath().toString() for each in self._files.globStatus(path) or []]
-        return found
+    def entries(self, folder=None):
+        """Yields the `Entry` of each file and folder in the folder, or in one in it."""
+        iterators = self._jvm.org.apache.hadoop.util.functional.RemoteIterators
+        found = iterators.toList(self._files.listStatusIterator(self._path(folder)))
+        join, count = self._jvm.org.apache.commons.lang3.StringUtils.join, found.size()
+        for begin in range(0, count, _AT_ONCE):
+            # One call for all: a call for each of them would take hours for 100 million.
+            text = join(found.subList(begin, min(begin + _AT_ONCE, count)), '\0')
+            for status in text.split('\0'):
+                yield _entry_of(status)
 
     def read(self, name):
         """Returns the bytes of a file."""
@@ -60,6 +80,15 @@ class Storage:
 
     def _path(self, name):
         return self._root if name is None else self._jvm.org.apache.hadoop.fs.Path(self._root, name)
+
+
+def _entry_of(text):
+    """Returns the `Entry` that a FileStatus prints."""
+    found = _STATUS.match(text)
+    if found is None:
+        raise ValueError('cannot read the listing of Hadoop: %r' % text)
+    size = found.group('bytes')
+    return Entry(found.group('path').rpartition('/')[2], None if size is None else int(size))
 
 
 def glob_of(path):
