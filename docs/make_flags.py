@@ -16,6 +16,8 @@ COMMANDS = [
     'evaluate',
     'check_photos',
     'serve',
+    'search',
+    'extract_on_spark',
     'quantize_graph',
     'count_ops',
     'graph_pb2tb',

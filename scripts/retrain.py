@@ -42,10 +42,10 @@ def main(values, arguments):
     folder = retrain_flags.take_features(values)
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
-    _check_flags(values, network)
+    check_flags(values, network)
     dataset = folder.dataset if folder else retrain_flags.dataset_of(values, values.groups)
     photos_lib.check_trainable(dataset)
-    settings = _settings(values, network, dataset)
+    settings = settings_of(values, network, dataset)
     if folder:
         _check_outputs_of_features(settings, dataset, values)
     else:
@@ -62,8 +62,8 @@ def main(values, arguments):
         exporting.check_places(settings)
         backbone = backbone_lib.load(settings.network, settings.model_dir)
         exporting.check_convertible(settings, backbone)
-        features = folder and folder.features(backbone, settings.bottleneck_dir)
-        trained = retraining.run(settings, backbone, dataset, features)
+        examples_of = _examples_of(folder, backbone, settings.bottleneck_dir)
+        trained = retraining.run(settings, backbone, dataset, examples_of)
         exporting.write(settings, trained.graph_def, dataset.labels)
         failures = _write_evaluation(values, settings, dataset, backbone, trained.tested)
         failures += exporting.write_others(settings, trained.graph_def, dataset)
@@ -89,6 +89,16 @@ def main(values, arguments):
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
+def _examples_of(folder, backbone, bottleneck_dir):
+    """Returns what `retraining.run` takes examples from: the features in a folder, if any."""
+    if folder is None:
+        return None
+    from scripts.training import retraining
+
+    features = folder.features(backbone, bottleneck_dir)
+    return lambda *_: retraining.examples_of_table(folder.dataset.photos, features)
+
+
 def _check_outputs_of_features(settings, dataset, values):
     """Does what `outputs.check` does where the photos may be out of reach."""
     outputs.check(settings, dataset._replace(photos=()), values.report)
@@ -108,6 +118,7 @@ def _write_evaluation(values, settings, dataset, backbone, tested):
     """
     if tested is None:
         return []
+    from scripts.evaluation import curves
     from scripts.evaluation.evaluating import Evaluation
 
     rotation = values.exif_rotation
@@ -116,7 +127,8 @@ def _write_evaluation(values, settings, dataset, backbone, tested):
         _write_summaries(settings.training, evaluation)
         if values.report:
             sections = _sections_on_photos(values, dataset, backbone)
-            _write_report(values, evaluation, dataset.test_dir or dataset.image_dir, sections)
+            learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None
+            write_report(values, evaluation, dataset, sections, learning_curves)
     except UserError as error:
         return [str(error)]
     return []
@@ -142,8 +154,17 @@ def _sections_on_photos(values, dataset, backbone):
     return page.sections_on_photos(findings, values.exif_rotation)
 
 
-def _write_report(values, evaluation, image_dir, sections):
-    from scripts.evaluation import curves, report, top_heatmaps
+def write_report(values, evaluation, dataset, sections, learning_curves=None):
+    """Writes the report on the test photos.
+
+    Args:
+      values: the parsed `FlagValues`, which say where the graph is and where the report goes.
+      evaluation: the `Evaluation`.
+      dataset: the `Dataset`.
+      sections: more of them, as HTML.
+      learning_curves: the `Curves` of the training, or None.
+    """
+    from scripts.evaluation import report, top_heatmaps
     from scripts.inference import finished_graph
 
     data = files.read(values.output_graph, 'graph')
@@ -151,18 +172,18 @@ def _write_report(values, evaluation, image_dir, sections):
     subject = report.Subject(
         values.output_graph,
         data,
-        image_dir,
+        dataset.test_dir or dataset.image_dir,
         split_lib.TESTING,
         datetime.datetime.now(),
         top_heatmaps.find(graph.classifier, evaluation),
         sections,
     )
-    learning_curves = curves.read(values.summaries_dir) if values.summary_interval else None
     report.write(values.report, evaluation, subject, learning_curves)
     _LOG.info('The report on the test photos is %s', values.report)
 
 
-def _check_flags(values, network):
+def check_flags(values, network):
+    """Raises UserError where the parsed flags contradict each other, or a `registry.Network`."""
     image_settings.check_std(values.input_std)
     if values.fine_tune_blocks and values.fine_tune_from:
         raise UserError(
@@ -195,7 +216,14 @@ def _check_flags(values, network):
         settings_lib.check(training)
 
 
-def _settings(values, network, dataset):
+def settings_of(values, network, dataset):
+    """Returns the `training.settings.Retraining` that the parsed flags say.
+
+    Args:
+      values: the parsed `FlagValues`.
+      network: the `registry.Network` that they name.
+      dataset: the `Dataset` that they name.
+    """
     photos = sum(photo.category == split_lib.TRAINING for photo in dataset.photos)
     epoch = settings_lib.steps_of_epoch(photos, values.train_batch_size)
     seed = values.random_seed

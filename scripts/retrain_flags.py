@@ -211,9 +211,10 @@ def define_network(define, with_folder=True):
         'The pretrained network: %s. _quantized is 8-bit; sample needs no download.'
         % registry.FORM,
     )
-    flags.define_model_dir(define)
     if with_folder:
-        define.string('bottleneck_dir', '/tmp/bottleneck', 'The folder of bottlenecks.')
+        define_folders(define)
+    else:
+        flags.define_model_dir(define)
     flags.define_pixels(
         define,
         "the network's own, for a path as the graph declares, otherwise 224",
@@ -221,6 +222,36 @@ def define_network(define, with_folder=True):
         "the network's own, for a path the only placeholder",
     )
     flags.define_bottleneck_layer(define)
+
+
+def define_folders(define):
+    """Defines where networks and features are."""
+    flags.define_model_dir(define)
+    define.string('bottleneck_dir', '/tmp/bottleneck', 'The folder of bottlenecks.')
+
+
+def define_result(define):
+    """Defines where the trained graph and its labels are written, and what they say."""
+    define.string('output_graph', '/tmp/output_graph.pb', 'The file of the trained graph.')
+    define.string('output_labels', '/tmp/output_labels.txt', 'The file of labels, one per line.')
+    define.string('final_tensor_name', 'final_result', 'The name of the output node.')
+    define.boolean(
+        'describe_paths',
+        True,
+        'Store the folder of the photos in the graph, so that evaluate finds the split. A path '
+        "can contain a person's name.",
+    )
+
+
+def define_random_seed(define):
+    """Defines what chance depends on."""
+    define.integer(
+        'random_seed',
+        None,
+        'An integer: the same one gives the same graph, byte for byte. Default: a new one for '
+        'each run.',
+        (0, SEEDS - 1),
+    )
 
 
 def _define_training(define):
@@ -236,13 +267,7 @@ def _define_training(define):
         'given.',
         flags.POSITIVE,
     )
-    define.integer(
-        'random_seed',
-        None,
-        'An integer: the same one gives the same graph, byte for byte. Default: a new one for '
-        'each run.',
-        (0, SEEDS - 1),
-    )
+    define_random_seed(define)
     _define_optimization(define)
     _define_stopping(define)
 
@@ -351,9 +376,7 @@ def _define_distortions(define):
 
 
 def _define_outputs(define):
-    define.string('output_graph', '/tmp/output_graph.pb', 'The file of the trained graph.')
-    define.string('output_labels', '/tmp/output_labels.txt', 'The file of labels, one per line.')
-    define.string('final_tensor_name', 'final_result', 'The name of the output node.')
+    define_result(define)
     define.string(
         'summaries_dir',
         '/tmp/retrain_logs',
@@ -387,12 +410,6 @@ def _define_outputs(define):
         False,
         'Show in the report which photos are near-duplicates and which labels are doubtful, as '
         'check_photos finds them.',
-    )
-    define.boolean(
-        'describe_paths',
-        True,
-        'Store the folder of the photos in the graph, so that evaluate finds the split. A path '
-        "can contain a person's name.",
     )
 
 

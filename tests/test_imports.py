@@ -20,12 +20,14 @@ FLOORS = [
     ('networks',),
     ('importing',),
     ('features',),
+    ('spark',),
     ('training',),
     ('inference',),
     ('export',),
     ('evaluation',),
     ('checking',),
     ('serving',),
+    ('searching',),
     ('quantization',),
 ]
 COMMANDS = [
@@ -34,6 +36,8 @@ COMMANDS = [
     'evaluate',
     'check_photos',
     'serve',
+    'search',
+    'extract_on_spark',
     'count_ops',
     'graph_pb2tb',
     'quantize_graph',

@@ -6,6 +6,10 @@ import os
 from scripts.common import locking
 from scripts.common.errors import UserError
 
+# A file that the run which has a folder locks; one that was killed leaves it, unlocked.
+IN_USE = '.in-use'
+_PATIENCE_SECONDS = 3  # A run that has just been stopped may need a moment to end.
+
 
 @contextlib.contextmanager
 def growing(path):
@@ -54,6 +58,36 @@ def open_locked(path, seconds=None):
             file.close()
             raise
         file.close()
+
+
+@contextlib.contextmanager
+def holding(folder, in_use):
+    """Keeps other runs out of a folder, which is made where it is missing, while the block runs.
+
+    Args:
+      folder: its path.
+      in_use: what the error says where another run has it.
+
+    Raises:
+      UserError: another run has it, or it cannot be written.
+    """
+    is_new = not os.path.exists(folder)
+    path = os.path.join(folder, IN_USE)
+    try:
+        lock = open_locked(path, _PATIENCE_SECONDS)
+    except BlockingIOError:
+        raise UserError(in_use)
+    except OSError as error:
+        raise UserError('cannot write %s: %s' % (path, error.strerror))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # The user may have removed it.
+            discard(lock)
+        lock.close()
+        if is_new:
+            with contextlib.suppress(OSError):  # There is something in it.
+                os.rmdir(folder)
 
 
 def write(file, data):

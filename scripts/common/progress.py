@@ -1,9 +1,14 @@
 """Progress: a bar where a terminal shows it, a line every so often where not, or without tqdm."""
 
+import contextlib
 import sys
 import time
 
 SECONDS_BETWEEN_LINES = 15
+
+
+class DeadlineError(Exception):
+    """Work took longer than `Progress.until` allows."""
 
 
 class Progress:
@@ -16,6 +21,7 @@ class Progress:
     """
 
     _stopping = False
+    _deadline = float('inf')
     _tqdm = None  # The class of the bars, once there has been one.
 
     @classmethod
@@ -25,9 +31,25 @@ class Progress:
 
     @classmethod
     def raise_if_stopped(cls):
-        """Raises KeyboardInterrupt if `stop_all` was called."""
+        """Raises KeyboardInterrupt if `stop_all` was called, DeadlineError if `until` says so."""
         if cls._stopping:
             raise KeyboardInterrupt
+        if time.monotonic() >= cls._deadline:
+            raise DeadlineError
+
+    @classmethod
+    @contextlib.contextmanager
+    def until(cls, moment):
+        """While the block runs, lets `advance` raise DeadlineError from a moment on.
+
+        Args:
+          moment: as time.monotonic counts seconds.
+        """
+        cls._deadline = moment
+        try:
+            yield
+        finally:
+            cls._deadline = float('inf')
 
     @classmethod
     def write_line(cls, text, stream):
@@ -72,6 +94,7 @@ class Progress:
 
         Raises:
           KeyboardInterrupt: `stop_all` was called.
+          DeadlineError: the moment of `until` is over.
         """
         self._done += count
         if self._bar is not None:

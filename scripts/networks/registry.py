@@ -66,6 +66,31 @@ def find(name, model_dir=None):
     )
 
 
+def at_hand(model_dir):
+    """Returns the names of the networks that can be had without a download, a list of str.
+
+    Args:
+      model_dir: the folder of networks: rows whose graph or archive is there, and imported ones.
+    """
+    found = [name for name, network in NETWORKS.items() if _is_there(network, model_dir)]
+    folders = sorted(os.listdir(model_dir)) if os.path.isdir(model_dir) else []
+    return found + [
+        name for name in folders if name not in NETWORKS and _imported(name, model_dir) is not None
+    ]
+
+
+def _is_there(network, model_dir):
+    """Returns whether a network is pretrained, and embedded, in a folder, or its archive is."""
+    if network.from_scratch:
+        return False
+    folders = [model_dir] if network.archive else [model_dir, EMBEDDED_MODEL_DIR]
+    paths = [os.path.join(folder, network.graph_file) for folder in folders]
+    # An archive has the quantized network, too, which cannot be fine-tuned.
+    if network.archive and not network.name.endswith('_quantized'):
+        paths.append(os.path.join(model_dir, os.path.basename(network.archive)))
+    return any(map(os.path.isfile, paths))
+
+
 def _imported(name, model_dir):
     """Returns the `Network` that import_network wrote under a name, or None."""
     if model_dir is None or name in ('', os.curdir, os.pardir) or os.path.basename(name) != name:

@@ -38,21 +38,53 @@ class Trained(typing.NamedTuple):
     history: fit_lib.History
 
 
-def run(settings, backbone, dataset, features=None):
+class Ready(typing.NamedTuple):
+    """A model that is trained, as long as its block runs.
+
+    model: the `Model`.
+    examples: a dict from category to the `Examples` of the last stage.
+    history: the `fit.History`, with the evaluations of all stages.
+    """
+
+    model: Model
+    examples: typing.Dict[str, Examples]
+    history: fit_lib.History
+
+
+def run(settings, backbone, dataset, examples_of=None):
     """Computes features, trains, and tests.
 
     Args:
       settings: a `settings.Retraining`.
       backbone: the `Backbone` of its network.
       dataset: a `Dataset` with training photos.
-      features: the `Features` of its photos, which are then a `PhotoTable`, where the head alone is
-        trained on undistorted photos; None: they are computed here.
+      examples_of: as `trained` takes it.
 
     Returns:
       A `Trained`.
 
     Raises:
       UserError: something is missing, corrupt or cannot be written; what is there stays.
+    """
+    with trained(settings, backbone, dataset, examples_of) as (model, examples, history):
+        tested = _test(model, examples[split.TESTING], settings.training)
+        if tested is not None:
+            _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
+        return Trained(model.frozen_graph(tested and tested.described), tested, history)
+
+
+@contextlib.contextmanager
+def trained(settings, backbone, dataset, examples_of=None, on_evaluation=None):
+    """Computes features and trains, and yields what is `Ready` then.
+
+    Args:
+      settings, backbone, dataset: as `run` takes them.
+      examples_of: takes the same three, those of a stage, and returns a dict from category to
+        `Examples`; None: `compute_examples`.
+      on_evaluation: as `fit` takes it, of the last stage; or None.
+
+    Raises:
+      UserError: as `run`.
     """
     check_final_tensor_name(backbone, settings.training.final_tensor_name)
     stages = stages_lib.of(settings, backbone, dataset)
@@ -61,28 +93,28 @@ def run(settings, backbone, dataset, features=None):
     described = _description(settings, backbone, dataset)
     evaluations, head = [], {}
     for stage in left:
-        if features is None:
-            examples = _examples(stage.settings, stage.backbone, dataset)
-        else:
-            examples = _examples_of_table(dataset.photos, features)
+        examples = (examples_of or compute_examples)(stage.settings, stage.backbone, dataset)
         if stage is left[0]:
             _check_examples(settings.training, examples, dataset.labels)
             _begin(saved, stage.training)
+        is_last = stage is left[-1]
         with contextlib.ExitStack() as stack:
             model = Model(stage.backbone, len(dataset.labels), stage.training, described)
             stack.enter_context(model).set_values(head)
             batches = _batches(stage.settings, stage.backbone, examples[split.TRAINING])
             stack.enter_context(batches)
-            history = fit_lib.fit(model, batches, examples[split.VALIDATION], stage.training)
+            history = fit_lib.fit(
+                model,
+                batches,
+                examples[split.VALIDATION],
+                stage.training,
+                on_evaluation if is_last else None,
+            )
             evaluations += history.evaluations
-            if stage is not left[-1]:
+            if is_last:
+                yield Ready(model, examples, history._replace(evaluations=evaluations))
+            else:
                 head = model.head_values()
-                continue
-            tested = _test(model, examples[split.TESTING], stage.training)
-            if tested is not None:
-                _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
-            graph_def = model.frozen_graph(tested and tested.described)
-    return Trained(graph_def, tested, history._replace(evaluations=evaluations))
 
 
 def _begin(saved, training):
@@ -175,7 +207,7 @@ def _test(model, examples, training):
     return evaluating.test(model, examples, sampler.draw(count))
 
 
-def _examples(settings, backbone, dataset):
+def compute_examples(settings, backbone, dataset):
     """Returns a dict from category to `Examples`."""
     place = Place(settings.bottleneck_dir, backbone.network.cache_name)
     photos = dataset.photos
@@ -197,8 +229,13 @@ def _examples(settings, backbone, dataset):
     return examples
 
 
-def _examples_of_table(photos, features):
-    """Returns a dict from category to `Examples` of a `PhotoTable`, all of whose photos count."""
+def examples_of_table(photos, features):
+    """Returns a dict from category to `Examples`, without a list of objects for all photos.
+
+    Args:
+      photos: a `PhotoTable`, all of whose photos are readable.
+      features: their `Features`.
+    """
     examples = {}
     for category in split.CATEGORIES:
         rows = photos.of_category(category)

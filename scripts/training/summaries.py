@@ -11,9 +11,6 @@ _EVENT_FILE = 'events.out.tfevents.'
 
 _RECORD_BYTES = 16  # Of a record in an event file, without its data.
 
-# A file that the run which has the folder locks; one that was killed leaves it, unlocked.
-_IN_USE = '.in-use'
-_PATIENCE_SECONDS = 3  # A run that has just been stopped may need a moment to end.
 
 # What file managers put into each folder that is looked at, and would put there again.
 _OF_FILE_MANAGERS = frozenset(['.DS_Store', 'Thumbs.db', 'desktop.ini'])
@@ -57,26 +54,12 @@ def held(summaries_dir):
     Raises:
       UserError: another run has it, or it cannot be written.
     """
-    is_new = not os.path.exists(summaries_dir)
-    path = os.path.join(summaries_dir, _IN_USE)
-    try:
-        lock = appending.open_locked(path, _PATIENCE_SECONDS)
-    except BlockingIOError:
-        raise UserError(
-            '--summaries_dir=%s is in use by another run: wait for its end, or give this one a '
-            'folder of its own' % summaries_dir
-        )
-    except OSError as error:
-        raise UserError('cannot write %s: %s' % (path, error.strerror))
-    try:
+    in_use = (
+        '--summaries_dir=%s is in use by another run: wait for its end, or give this one a '
+        'folder of its own' % summaries_dir
+    )
+    with appending.holding(summaries_dir, in_use):
         yield event_files(summaries_dir)
-    finally:
-        with contextlib.suppress(OSError):  # The user may have removed it.
-            appending.discard(lock)
-        lock.close()
-        if is_new:
-            with contextlib.suppress(OSError):  # There are summaries in it.
-                os.rmdir(summaries_dir)
 
 
 def empty_dir(summaries_dir):
@@ -87,7 +70,7 @@ def empty_dir(summaries_dir):
     try:
         for folder, _, names in os.walk(summaries_dir, topdown=False):
             for name in filter(_is_summary, names):
-                if name != _IN_USE:
+                if name != appending.IN_USE:
                     os.unlink(os.path.join(folder, name))
             if folder != summaries_dir:
                 with contextlib.suppress(OSError):  # It holds something else.
@@ -154,7 +137,7 @@ def count_records(path):
 
 
 def _is_summary(name):
-    return _EVENT_FILE in name or name in _OF_FILE_MANAGERS or name == _IN_USE
+    return _EVENT_FILE in name or name in _OF_FILE_MANAGERS or name == appending.IN_USE
 
 
 def _refuse_unreadable(error):

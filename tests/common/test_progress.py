@@ -35,3 +35,14 @@ def test_elsewhere_or_without_tqdm_a_line_comes_every_so_often(monkeypatch, stre
             now[0] += 5
             bar.advance(2)
     assert lines.getvalue() == 'Reading: 6 of 10 photos\n'
+
+
+def test_work_ends_when_its_time_is_over(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+    with progress.Progress('Reading', 10, 'photos') as bar:
+        with pytest.raises(progress.DeadlineError), bar.until(105):
+            bar.advance(1)
+            now[0] = 105.0
+            bar.advance(1)
+        bar.advance(1)  # That limit was the block's.

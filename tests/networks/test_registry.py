@@ -41,6 +41,25 @@ def test_what_is_expected_names_every_network():
     assert registry.FORM in retrain.FLAGS['architecture'].help
 
 
+def test_networks_at_hand_need_no_download(tmp_path):
+    folder = str(tmp_path)
+    assert registry.at_hand(folder) == registry.at_hand(str(tmp_path / 'none')) == ['sample']
+    stand_ins.install('mobilenet_0.50_160', folder)
+    stand_ins.install('mobilenet_1.0_224_quantized', folder)
+    (tmp_path / 'mobilenet_v1_0.25_128_frozen.tgz').write_bytes(b'an archive')
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'frozen_graph.pb').write_bytes(b'not imported')
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'frozen_graph.pb').write_bytes(b'it has a _classifier')
+    assert set(registry.at_hand(folder)) == {
+        'sample',
+        'mobilenet_0.50_160',
+        'mobilenet_1.0_224_quantized',
+        'mobilenet_0.25_128',
+        'mine',
+    }
+
+
 @pytest.mark.parametrize(
     'name', sorted(name for name, row in registry.NETWORKS.items() if not row.from_scratch)
 )

@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 _SECONDS = 120
-_LARGE = 50  # Photos of each class that take long enough to decode for a kill in the middle.
+_LARGE = 36  # Photos of each class that take long enough to decode for a kill in the middle.
 _UNREADABLE = {'Red/cut.jpg': 'JPEG cut in half', 'green/x y%20+.jpg': 'empty'}
 _OF_NO_JAVA = 'Red/a:b.jpg'  # Hadoop takes no colon in the name of a file.
 
@@ -37,7 +37,7 @@ _OF_NO_JAVA = 'Red/a:b.jpg'  # Hadoop takes no colon in the name of a file.
 def draw(folder):
     """Draws photos: many large ones, a few small ones, unreadable ones; returns the folder."""
     pictures.draw_classes(folder, 8)
-    noise = np.random.RandomState(1).randint(0, 256, (1200, 1200, 3)).astype(np.uint8)
+    noise = np.random.RandomState(1).randint(0, 256, (900, 900, 3)).astype(np.uint8)
     large = os.path.join(folder, 'Red', 'large_0.jpg')
     Image.fromarray(noise).save(large)
     for name in pictures.COLOURS:

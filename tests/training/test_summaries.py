@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from scripts.common import appending
 from scripts.common.errors import UserError
 from scripts.training import summaries
 
@@ -98,7 +99,7 @@ def test_a_file_is_refused(tmp_path):
 
 
 def test_a_folder_is_held_by_one_run_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(summaries, '_PATIENCE_SECONDS', 0.1)
+    monkeypatch.setattr(appending, '_PATIENCE_SECONDS', 0.1)
     folder = str(tmp_path / 'new')
     with summaries.held(folder):
         summaries.check_dir(folder)
