@@ -43,14 +43,9 @@ def main(values, arguments):
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
     check_flags(values, network)
-    dataset = folder.dataset if folder else retrain_flags.dataset_of(values, values.groups)
-    photos_lib.check_trainable(dataset)
+    dataset = _trainable_dataset(values, folder)
     settings = settings_of(values, network, dataset)
-    if folder:
-        _check_outputs_of_features(settings, dataset, values)
-    else:
-        outputs.check(settings, dataset, values.report)
-        exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
+    _check_outputs(settings, dataset, values)
 
     # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -89,6 +84,18 @@ def main(values, arguments):
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
 
 
+def _trainable_dataset(values, folder):
+    """Returns the `Dataset` that flags name, or that of a folder of features; it is trainable."""
+    if folder is None:
+        dataset = retrain_flags.dataset_of(values, values.groups)
+        photos_lib.check_trainable(dataset)
+        return dataset
+    photos_lib.check_counts(
+        folder.dataset, folder.dataset.photos.counts(len(folder.dataset.labels))
+    )
+    return folder.dataset
+
+
 def _examples_of(folder, backbone, bottleneck_dir):
     """Returns what `retraining.run` takes examples from: the features in a folder, if any."""
     if folder is None:
@@ -99,8 +106,11 @@ def _examples_of(folder, backbone, bottleneck_dir):
     return lambda *_: retraining.examples_of_table(folder.dataset.photos, features)
 
 
-def _check_outputs_of_features(settings, dataset, values):
-    """Does what `outputs.check` does where the photos may be out of reach."""
+def _check_outputs(settings, dataset, values):
+    if not values.features:
+        outputs.check(settings, dataset, values.report)
+        exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
+        return
     outputs.check(settings, dataset._replace(photos=()), values.report)
     for name in ('tflite_output_file', 'onnx_output_file'):
         if values[name].value and not os.path.exists(dataset.photos[0].path):

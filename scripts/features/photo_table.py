@@ -2,6 +2,8 @@
 
 import collections.abc
 
+import numpy as np
+
 from scripts.dataset import split
 from scripts.dataset.photos import TEST_FOLDER, Photo
 
@@ -39,6 +41,15 @@ class PhotoTable(collections.abc.Sequence):
         if self._has_test_dir and category == split.TESTING:
             folder = TEST_FOLDER + folder
         return Photo(path, folder, file_name, int(self.label_indices[place]), category)
+
+    def counts(self, label_count):
+        """Returns a dict from category to the number of photos of each label, list of int."""
+        return {
+            category: np.bincount(
+                self.label_indices[self.of_category(category)], minlength=label_count
+            ).tolist()
+            for category in split.CATEGORIES
+        }
 
     def of_category(self, category):
         """Returns the slice of the photos of a category."""

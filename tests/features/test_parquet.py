@@ -86,6 +86,8 @@ def test_photos_and_features_are_those_of_one_machine(
     for category in CATEGORIES:
         part = photos[photos.of_category(category)]
         assert list(part) == [each for each in listed.photos if each.category == category]
+        counts = [[each.label_index for each in part].count(index) for index in range(2)]
+        assert photos.counts(2)[category] == counts
     assert photos[-1] == listed.photos[-1]
     with pytest.raises(IndexError):
         photos[len(photos)]
