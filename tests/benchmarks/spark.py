@@ -1,6 +1,6 @@
 """Measures extract_on_spark against one machine, and how it grows with photos and workers.
 
-  python -m tests.benchmarks.spark PHOTOS WORK MODELS [--counts=1000,10000] [--rounds=1]
+  python -m tests.benchmarks.spark PHOTOS WORK MODELS [--counts=1000,10000,all] [--rounds=1]
 
 PHOTOS holds folders train and test, such as those of CIFAR-10 as files. A standalone cluster is
 started here, of one or two workers with a core each. Every time is that of a whole command, start
@@ -111,16 +111,19 @@ def main():
     parser.add_argument('photos')
     parser.add_argument('work')
     parser.add_argument('models')
-    parser.add_argument('--counts', default='1000,10000')
+    parser.add_argument('--counts', default='1000,10000,all')
     parser.add_argument('--rounds', type=int, default=1)
     parser.add_argument('--workers', default='1,2')
     arguments = parser.parse_args()
     work, models = os.path.abspath(arguments.work), arguments.models
     os.makedirs(work, exist_ok=True)
     train, test = (os.path.join(arguments.photos, each) for each in ('train', 'test'))
-    sets = [subset(train, work, int(each)) for each in arguments.counts.split(',') if each]
+    sets = [
+        (train, test) if each == 'all' else subset(train, work, int(each))
+        for each in arguments.counts.split(',')
+    ]
     print(json.dumps(measuring.machine()))
-    for photos in sets + [(train, test)]:
+    for photos in sets:
         for _ in range(arguments.rounds):
             one = alone(photos, work, models)
             print(json.dumps({'photos': photos[0], 'one machine': one}), flush=True)
