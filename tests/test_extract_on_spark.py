@@ -47,7 +47,7 @@ def test_without_pyspark_or_java_one_line_says_what_to_install(one_error, monkey
     found = types.SimpleNamespace(find_spec=lambda name: None)
     monkeypatch.setattr(packages, 'importlib', types.SimpleNamespace(util=found))
     line = one_error(extract_on_spark, *flags())
-    assert 'extract_on_spark needs pyspark, which this Python does not have' in line
+    assert 'extract_on_spark needs pyspark, which this Python does not have: install' in line
     assert re.search(r'-m pip install -r \S+requirements-spark.txt$', line)
     found.find_spec = lambda name: name
     monkeypatch.delenv('JAVA_HOME', raising=False)

@@ -35,6 +35,11 @@ class Listing:
                 flag = 'test_dir' if is_test else 'image_dir'
                 raise UserError('--%s=%s: no such folder' % (flag, folder))
             self._folders.append((storage, folder, is_test, self._load(storage)))
+        if len({storage.uri for storage, *_ in self._folders}) < len(self._folders):
+            raise UserError(
+                '--test_dir=%s and --image_dir=%s are the same folder: give a folder of other '
+                'photos to test on, or leave out --test_dir' % (rules.test_dir, rules.image_dir)
+            )
 
     def survey(self):
         """Returns the `naming.Survey` of all files; unlike Spark's own list, it has empty ones.
