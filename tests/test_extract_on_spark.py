@@ -133,6 +133,7 @@ def test_the_graph_is_that_of_a_run_with_photos(extracted, tmp_path, in_process)
     image_dir, features = extracted
     bench = Bench(tmp_path, image_dir)
     report = os.path.join(bench.folder, 'report.html')
+    poor_report = os.path.join(bench.folder, 'poor.html')
     checkpoint = os.path.join(bench.folder, 'checkpoint')
     ended = in_process(retrain, *bench.flags(report=report, checkpoint_path=checkpoint))
     assert ended.status == 0, ended.err
@@ -140,6 +141,8 @@ def test_the_graph_is_that_of_a_run_with_photos(extracted, tmp_path, in_process)
     os.rename(image_dir, image_dir + '_gone')
     try:
         ended = in_process(retrain, *without_photos(bench, features, report=report))
+        poor = without_photos(bench, features, report=poor_report, learning_rate=1e-9)
+        poor = in_process(retrain, *poor, '--output_graph=' + bench.folder + '/poor.pb')
         resumed = in_process(
             retrain, *without_photos(bench, features, checkpoint_path=checkpoint, resume='true')
         )
@@ -149,6 +152,9 @@ def test_the_graph_is_that_of_a_run_with_photos(extracted, tmp_path, in_process)
     finally:
         os.rename(image_dir + '_gone', image_dir)
     assert (ended.status, ended.err) == (0, '')
+    assert (poor.status, poor.err) == (0, '')
+    with open(poor_report, encoding='utf-8') as file:
+        assert 'no picture' in file.read()
     assert bench.graph_bytes() == graph
     final = re.search('Final test accuracy = .*', out).group()
     assert final in ended.out and os.path.exists(report)
