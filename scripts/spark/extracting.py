@@ -37,37 +37,13 @@ def run(spark, uri, rules, about, backbone):
     Raises:
       UserError: the folders are not as expected, the output holds something else, or the job fails.
     """
+    output = Output(spark, naming_lib.uri_of(uri))
     try:
-        return _run(spark, Output(spark, naming_lib.uri_of(uri)), rules, about, backbone)
+        return _Extraction(spark, output, rules, about, backbone).run()
     except Exception as error:
         if isinstance(error, UserError):
             raise
         raise UserError('the job failed: ' + cluster.explain(error))
-
-
-def _run(spark, output, rules, about, backbone):
-    output.check(about)
-    files = listing.Listing(spark, rules)
-    survey = files.survey()
-    labels, of_labels = survey.labels(rules)
-    for each in survey.left_out(rules):
-        _LOG.warning(each)
-    photos_lib.check_counts(rules.dataset(labels), of_labels)
-    photos, there = files.photos(), output.rows()
-    total = missing = survey.total(naming_lib.PHOTO)
-    if there is not None:
-        missing = output.missing(photos).count()
-    _LOG.info('The features of %d of %d photos are missing', missing, total)
-    output.begin(about)
-    if missing:
-        _compute(spark, files, output, (rules, backbone, missing))
-    if there is not None:
-        output.compact(photos)
-    _add_unread(spark, output, rules, (survey, photos, about.fingerprint))
-    complete = table.Complete(list(labels), *output.counts())
-    output.end(complete)
-    _report(complete, output)
-    return complete
 
 
 def size_of_task(photos, cores):
@@ -76,35 +52,68 @@ def size_of_task(photos, cores):
     return max(1, math.ceil(wanted / runner.BATCH_SIZE)) * runner.BATCH_SIZE
 
 
-def _compute(spark, files, output, job):
-    rules, backbone, missing = job
-    context = spark.sparkContext
-    at_once = size_of_task(missing, context.defaultParallelism)
-    threads = int(context.getConf().get('spark.task.cpus', '1'))
-    sent = context.broadcast(worker.freeze(backbone, threads))
+class _Extraction:
+    """What `run` does; the arguments are its own, but for the `Output`."""
 
-    def compute(rows):
-        return worker.rows(listing.as_photos(rows), rules, lambda: sent.value)
+    def __init__(self, spark, output, rules, about, backbone):
+        self._spark, self._output, self._rules = spark, output, rules
+        self._about, self._backbone = about, backbone
 
-    rows = output.missing(files.contents(at_once)).rdd.mapPartitions(compute)
-    tasks = rows.getNumPartitions()
-    cluster.watched(spark, lambda: output.add(rows), 'Features', missing, tasks)
-    sent.destroy()
+    def run(self):
+        """Returns the `table.Complete`."""
+        output, rules = self._output, self._rules
+        output.check(self._about)
+        files = listing.Listing(self._spark, rules)
+        survey = files.survey()
+        labels, counts = survey.labels(rules)
+        for each in survey.left_out(rules):
+            _LOG.warning(each)
+        photos_lib.check_counts(rules.dataset(labels), counts)
+        photos, there = files.photos(), output.rows()
+        total = missing = survey.total(naming_lib.PHOTO)
+        if there is not None:
+            missing = output.missing(photos).count()
+        _LOG.info('The features of %d of %d photos are missing', missing, total)
+        output.begin(self._about)
+        if missing:
+            self._compute(files, missing)
+        if there is not None:
+            output.compact(photos)
+        self._add_unread(survey, photos)
+        complete = table.Complete(list(labels), *output.counts())
+        output.end(complete)
+        _report(complete, output)
+        return complete
 
+    def _compute(self, files, missing):
+        """Adds the rows of photos that are missing, so many."""
+        context, rules = self._spark.sparkContext, self._rules
+        at_once = size_of_task(missing, context.defaultParallelism)
+        threads = int(context.getConf().get('spark.task.cpus', '1'))
+        sent = context.broadcast(worker.freeze(self._backbone, threads))
 
-def _add_unread(spark, output, rules, job):
-    """Adds the rows of photos that Spark passes over: empty ones, and those that it cannot read."""
-    survey, photos, fingerprint = job
-    if survey.empty:
-        why = bad_images.why_contents_unreadable(b'')
-        empty = [worker.Photo(rules.path_of(*each), *each, 0, -1) for each in survey.empty]
-        output.add(spark.sparkContext.parallelize(worker.unread(empty, rules, fingerprint, why)))
-    if sum(output.counts()) < survey.total(naming_lib.PHOTO):
+        def compute(rows):
+            return worker.rows(listing.as_photos(rows), rules, lambda: sent.value)
 
-        def mark(rows):
-            return worker.unread(listing.as_photos(rows), rules, fingerprint, _LOST)
+        rows = self._output.missing(files.contents(at_once)).rdd.mapPartitions(compute)
+        tasks = rows.getNumPartitions()
+        cluster.watched(self._spark, lambda: self._output.add(rows), 'Features', missing, tasks)
+        sent.destroy()
 
-        output.add(output.missing(photos).rdd.mapPartitions(mark))
+    def _add_unread(self, survey, photos):
+        """Adds the rows of photos that Spark passes over: empty ones, and what it cannot read."""
+        output, rules, fingerprint = self._output, self._rules, self._about.fingerprint
+        if survey.empty:
+            why = bad_images.why_contents_unreadable(b'')
+            empty = [worker.Photo(rules.path_of(*each), *each, 0, -1) for each in survey.empty]
+            rows = list(worker.unread(empty, rules, fingerprint, why))
+            output.add(self._spark.sparkContext.parallelize(rows))
+        if sum(output.counts()) < survey.total(naming_lib.PHOTO):
+
+            def mark(rows):
+                return worker.unread(listing.as_photos(rows), rules, fingerprint, _LOST)
+
+            output.add(output.missing(photos).rdd.mapPartitions(mark))
 
 
 def _report(complete, output):

@@ -1,7 +1,5 @@
 """The photos of folders as Spark's `binaryFile` source lists and reads them."""
 
-import re
-
 from scripts.common.errors import UserError
 from scripts.spark import naming, worker
 from scripts.spark.storage import Storage, glob_of
@@ -83,15 +81,7 @@ class Listing:
         conf.set('spark.sql.files.minPartitionNum', at_least)
 
     def _photos(self, columns):
-        from pyspark.sql import functions
-
-        names = '|'.join(re.escape(each) for each in self._rules.extensions)
-        pattern = r'(?i)^[^/]+/[^/]*\.(?:%s)$' % names
-        files = self._files().where(functions.col('relative').rlike(pattern))
-        return files.select(*columns)
-
-    def _files(self):
-        """Returns a DataFrame of all files; what is not selected of it is not read."""
+        """Returns some columns of a DataFrame of all photos."""
         from pyspark.sql import functions
 
         frames = []
@@ -105,14 +95,25 @@ class Listing:
                 functions.expr('unix_micros(modificationTime)').alias('modified'),
                 'content',
             )
-            frames.append(frame)
-        return frames[0] if len(frames) == 1 else frames[0].union(frames[1])
+            # Not those in folders inside class folders, and beside these.
+            frames.append(frame.where(functions.col('relative').rlike('^[^/]+/[^/]+$')))
+        photos = frames[0] if len(frames) == 1 else frames[0].union(frames[1])
+        return photos.select(*columns)  # What is not selected is not read.
 
     def _load(self, storage):
         # What cannot be read is left out here, and found missing later.
         reader = self._spark.read.format('binaryFile').option('recursiveFileLookup', 'true')
         reader = reader.option('ignoreCorruptFiles', 'true').option('ignoreMissingFiles', 'true')
+        # Other files are not read at all: some are large.
+        reader = reader.option('pathGlobFilter', _glob_of_names(self._rules.extensions))
         return reader.load(glob_of(storage.uri))
+
+
+def _glob_of_names(extensions):
+    """Returns the pattern, of Hadoop, of names with some extensions, in upper or lower case."""
+    names = {each.lower() for each in extensions}
+    letters = [''.join('[%s%s]' % (each, each.upper()) for each in name) for name in names]
+    return '*.{%s}' % ','.join(sorted(letters))
 
 
 def as_photos(rows):

@@ -1,12 +1,8 @@
 """The Parquet files that a cluster writes, which `features.table` describes."""
 
-import logging
-
 from scripts.common.errors import UserError
 from scripts.features import table
 from scripts.spark.storage import Storage, glob_of
-
-_LOG = logging.getLogger(__name__)
 
 _KEY = ('path', 'bytes', 'modified')  # What tells a photo from other ones, and from its versions.
 
@@ -24,7 +20,7 @@ class Output:
 
     def check(self, about):
         """Raises UserError where the folder holds something else than features of an `About`."""
-        if not self._storage.exists() or not self._storage.names():
+        if not self._storage.exists() or not self._storage.visible_names():
             return
         if not self._storage.exists(table.ABOUT):
             raise UserError(

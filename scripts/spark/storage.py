@@ -40,9 +40,9 @@ class Storage:
         """Returns whether the folder, or what has a name in it, is there."""
         return self._files.exists(self._path(name))
 
-    def names(self):
-        """Returns the list of the names in the folder, of those that Spark passes over, too."""
-        return [entry.name for entry in self.entries()]
+    def visible_names(self):
+        """Returns the list of the names in the folder, but for those that begin with a dot."""
+        return [entry.name for entry in self.entries() if not entry.name.startswith('.')]
 
     def entries(self, folder=None):
         """Yields the `Entry` of each file and folder in the folder, or in one in it."""

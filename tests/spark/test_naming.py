@@ -8,7 +8,7 @@ from scripts.common.errors import UserError
 from scripts.dataset import extensions, groups
 from scripts.dataset import photos as photos_lib
 from scripts.dataset.split import BY_NAME, CATEGORIES, Split
-from scripts.spark import naming, storage
+from scripts.spark import extracting, naming, storage
 from scripts.spark.naming import Rules, Survey
 
 NAMES = ['Roses/%03d.jpg' % number for number in range(60)] + [
@@ -133,3 +133,11 @@ def test_what_hadoop_prints_of_files_is_read():
         assert found.bytes == entry and found.name.rstrip() in ('c', 'c; isDirectory=true; x')
     with pytest.raises(ValueError, match='cannot read the listing of Hadoop'):
         storage._entry_of('path=file:/a')
+
+
+@pytest.mark.once
+def test_a_task_has_whole_batches():
+    sizes = [
+        extracting.size_of_task(*each) for each in ((1, 2), (600, 2), (60000, 2), (10**8, 400))
+    ]
+    assert sizes == [32, 96, 2048, 2048]
