@@ -86,8 +86,12 @@ class Listing:
 
         frames = []
         for storage, folder, is_test, read in self._folders:
-            relative = functions.substring(functions.col('path'), len(storage.uri) + 2, _MOST_BYTES)
-            frame = read.select(
+            # Not by the folder's own address: a port, say, may be told in one and not in the other.
+            relative = functions.substring_index('path', '/', -2)
+            parts = functions.size(functions.split('path', '/'))
+            # Those in class folders, and not deeper or beside these.
+            of_classes = read.where(parts == storage.uri.count('/') + 3)
+            frame = of_classes.select(
                 functions.concat(functions.lit(naming.prefix_of(folder)), relative).alias('path'),
                 relative.alias('relative'),
                 functions.lit(is_test).alias('is_test'),
@@ -95,8 +99,7 @@ class Listing:
                 functions.expr('unix_micros(modificationTime)').alias('modified'),
                 'content',
             )
-            # Not those in folders inside class folders, and beside these.
-            frames.append(frame.where(functions.col('relative').rlike('^[^/]+/[^/]+$')))
+            frames.append(frame)
         photos = frames[0] if len(frames) == 1 else frames[0].union(frames[1])
         return photos.select(*columns)  # What is not selected is not read.
 
