@@ -14,6 +14,8 @@ import pytest
 
 from scripts import retrain, search
 from scripts.common import appending, packages
+from scripts.dataset import photos as photos_lib
+from scripts.dataset.split import Split
 from scripts.graphs import graph_files
 from scripts.searching import space
 from tests import pictures, stand_ins
@@ -214,6 +216,20 @@ def test_a_study_of_other_photos_is_refused(bench, in_process, few_steps, one_er
     photos = pictures.draw_classes(str(tmp_path / 'others'), 21)
     line = one_error(search, *bench.search_flags(study=study, image_dir=photos))
     assert 'is of a search with other photos' in line
+
+
+@needs_optuna
+def test_without_a_readable_validation_photo_there_is_one_line(
+    bench, one_error, few_steps, tmp_path
+):
+    photos = pictures.draw_classes(str(tmp_path / 'others'), 24)
+    dataset = photos_lib.load(photos, Split(20, 20))
+    for photo in dataset.photos:
+        if photo.category == 'validation':
+            with open(photo.path, 'wb') as file:
+                file.write(b'no photo')
+    line = one_error(search, *bench.search_flags(image_dir=photos, trials=2))
+    assert 'all validation photos are unreadable, and trials are judged by them' in line
 
 
 @needs_optuna

@@ -30,7 +30,7 @@ class Search:
         self._study, self._trials, self._budget = study, trials, budget
         self._most = most_trials
         self._architectures, self._usable = [], []
-        self._queue, self._fine_tuned = [], False
+        self._queue, self._fine_tuned, self._had_last = [], False, False
         self._last_error = None
 
     def run(self, architectures):
@@ -90,12 +90,13 @@ class Search:
     def _run_trials(self):
         in_vain = 0
         while in_vain < _MOST_IN_VAIN and not self._has_all():
-            promising = self._promising()
+            promising = None if self._had_last else self._promising()
             if promising is not None and self._budget.last_is_due(promising):
+                self._had_last = True
                 settings = dict(promising._asdict(), length=space.LONG)
                 trial, choice = self._study.ask(self._architectures, settings)
                 self._run_trial(trial, choice, self._budget.longest(choice), is_last=True)
-                return  # It took all that was left.
+                continue  # Where it took less than was left, there is time for small ones.
             settings = self._next_in_queue()
             trial, choice = self._study.ask(self._architectures, settings)
             is_usable = choice.architecture in self._usable
@@ -114,7 +115,8 @@ class Search:
 
     def _loss_at_length(self, row):
         """Returns the loss of a trial with all the steps that there is time for, as a guess."""
-        if not row.cut_short or row.choice.architecture not in self._usable:
+        can_be_longer = row.cut_short and row.choice.architecture in self._usable
+        if not can_be_longer or not self._budget.is_limited:
             return row.loss
         longer = self._budget.longest(row.choice) / row.flags['how_many_training_steps']
         return row.loss * max(1.0, longer) ** _EXPONENT
@@ -165,9 +167,10 @@ class Search:
             self._budget.learn_step(choice, outcome.seconds_a_step)
         self._study.complete(trial, outcome)
         best = study_lib.best_of(self._study.rows())
-        is_best = best is not None and best.number == trial.number
-        beaten = before and before.flags if is_best else flags
-        if beaten is not None and beaten != best.flags:
+        beaten = flags
+        if best.number == trial.number:
+            beaten = before and before.flags
+        if beaten not in (None, best.flags):
             self._trials.forget(beaten)
         _log(trial.number, outcome, best, flags)
 
@@ -185,14 +188,14 @@ def _is_in(settings, choices):
 
 def _log(number, outcome, best, flags):
     _LOG.info(
-        'Trial %d: %s, %.1f%% (N=%d), %.0f s; %s%s',
+        'Trial %d: %s, %.1f%% (N=%d), %.0f s; best: trial %d, %.3f, %.1f%%; %s',
         number,
         'pruned' if outcome.is_pruned else 'loss %.3f' % outcome.loss,
         100 * outcome.accuracy,
         outcome.photos,
         outcome.seconds,
-        ''
-        if best is None
-        else 'best: trial %d, %.3f, %.1f%%; ' % (best.number, best.loss, 100 * best.accuracy),
+        best.number,
+        best.loss,
+        100 * best.accuracy,
         ' '.join(space.as_typed(space.telling(flags))),
     )

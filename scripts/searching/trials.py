@@ -7,6 +7,7 @@ import typing
 
 import numpy as np
 
+from scripts.common.errors import UserError
 from scripts.dataset import split
 from scripts.images import runner
 from scripts.networks import backbone as backbone_lib
@@ -114,6 +115,11 @@ class Trials:
         ) as ready:
             examples = ready.examples[split.VALIDATION]
             rows = np.arange(len(examples.labels))
+            if not len(rows):
+                raise UserError(
+                    'all validation photos are unreadable, and trials are judged by them: replace '
+                    'them, or raise --validation_percentage'
+                )
             result = evaluating.evaluate(ready.model, examples, rows)
             is_pruned = ready.history.stopped_early
         return Outcome(

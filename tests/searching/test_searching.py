@@ -144,6 +144,20 @@ def test_the_last_trial_takes_the_time_that_the_best_had_not():
     trials = FewSteps({'medium': 0.5})
     budget = Budget(COUNTS, 600, time.monotonic() - 300)
     search_of(trials, 40, budget, ['medium'])
-    last = trials.run_flags[-1]
-    assert 'fine_tune_blocks' in last and last['how_many_training_steps'] > 120
-    assert max(each['how_many_training_steps'] for each in trials.run_flags[1:-1]) <= 90
+    steps = [each['how_many_training_steps'] for each in trials.run_flags if _is_fine_tuned(each)]
+    assert sum(count > 120 for count in steps) == 1
+    assert sum(count <= 90 for count in steps) == len(steps) - 1 > 1
+
+
+def test_a_study_goes_on_without_a_limit():
+    study = study_lib.Study('', 1, {})
+    trials = Trials({'medium': 0.5})
+    budget = Budget(COUNTS, 600, time.monotonic())
+    Search(study, trials, budget, 4).run(['medium'])
+    assert any(row.cut_short for row in study.rows())
+    Search(study, trials, Budget(COUNTS), 8).run(['medium'])
+    assert len(study.rows()) == 8
+
+
+def _is_fine_tuned(flags):
+    return 'fine_tune_blocks' in flags
