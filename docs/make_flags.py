@@ -17,6 +17,7 @@ COMMANDS = [
     'check_photos',
     'serve',
     'search',
+    'extract_on_spark',
     'quantize_graph',
     'count_ops',
     'graph_pb2tb',

@@ -39,14 +39,13 @@ retrain_flags.define_all(flags.Definer(FLAGS))
 def main(values, arguments):
     """Retrains as the parsed flags say; raises UserError for a user error."""
     command.refuse_arguments(arguments)
+    folder = retrain_flags.take_features(values)
     network = registry.find(values.architecture, values.model_dir)
     retrain_flags.apply_recipe(values, network.recipe)
     check_flags(values, network)
-    dataset = retrain_flags.dataset_of(values, values.groups)
-    photos_lib.check_trainable(dataset)
+    dataset = _trainable_dataset(values, folder)
     settings = settings_of(values, network, dataset)
-    outputs.check(settings, dataset, values.report)
-    exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
+    _check_outputs(settings, dataset, values)
 
     # TensorFlow takes a second to import: user errors are reported before that.
     from scripts import graphs as _  # noqa: F401  # Goes first: graphs/versions.py says why.
@@ -58,7 +57,8 @@ def main(values, arguments):
         exporting.check_places(settings)
         backbone = backbone_lib.load(settings.network, settings.model_dir)
         exporting.check_convertible(settings, backbone)
-        trained = retraining.run(settings, backbone, dataset)
+        examples_of = _examples_of(folder, backbone, settings.bottleneck_dir)
+        trained = retraining.run(settings, backbone, dataset, examples_of)
         exporting.write(settings, trained.graph_def, dataset.labels)
         failures = _write_evaluation(values, settings, dataset, backbone, trained.tested)
         failures += exporting.write_others(settings, trained.graph_def, dataset)
@@ -82,6 +82,42 @@ def main(values, arguments):
     summaries.check_complete(settings.training.summaries_dir, event_files)
     if failures:
         raise UserError('the graph and its labels are written, but: ' + '; '.join(failures))
+
+
+def _trainable_dataset(values, folder):
+    """Returns the `Dataset` that flags name, or that of a folder of features; it is trainable."""
+    if folder is None:
+        dataset = retrain_flags.dataset_of(values, values.groups)
+        photos_lib.check_trainable(dataset)
+        return dataset
+    photos_lib.check_counts(
+        folder.dataset, folder.dataset.photos.counts(len(folder.dataset.labels))
+    )
+    return folder.dataset
+
+
+def _examples_of(folder, backbone, bottleneck_dir):
+    """Returns what `retraining.run` takes examples from: the features in a folder, if any."""
+    if folder is None:
+        return None
+    from scripts.training import retraining
+
+    features = folder.features(backbone, bottleneck_dir)
+    return lambda *_: retraining.examples_of_table(folder.dataset.photos, features)
+
+
+def _check_outputs(settings, dataset, values):
+    if not values.features:
+        outputs.check(settings, dataset, values.report)
+        exif.report_rotated([photo.path for photo in dataset.photos], values.exif_rotation)
+        return
+    outputs.check(settings, dataset._replace(photos=()), values.report)
+    for name in ('tflite_output_file', 'onnx_output_file'):
+        if values[name].value and not os.path.exists(dataset.photos[0].path):
+            raise UserError(
+                '--%s is tried on photos, and those of --features=%s are not here (no %s): leave '
+                'it out' % (name, values.features, dataset.photos[0].path)
+            )
 
 
 def _write_evaluation(values, settings, dataset, backbone, tested):

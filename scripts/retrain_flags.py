@@ -3,10 +3,12 @@
 import logging
 
 from scripts.common import flags
+from scripts.common.errors import UserError
 from scripts.dataset import extensions, listing
 from scripts.dataset import groups as groups_lib
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
+from scripts.features import parquet
 from scripts.images import bad_images
 from scripts.images.settings import DECODINGS, EXACT, EXIF_ROTATIONS, IGNORE
 from scripts.networks import registry
@@ -20,12 +22,34 @@ SEEDS = 2**31  # TensorFlow's seeds are no larger.
 # from 96% of the validation flowers to 20%, and so do four blocks at a third of that rate.
 _CLIP_NORM = 1.0
 
+# Flags that mean nothing, or need pixels, where features come from elsewhere.
+_OF_PHOTOS = (
+    'image_dir',
+    'test_dir',
+    'groups',
+    'bad_images',
+    'report_photos',
+    'fine_tune_blocks',
+    'fine_tune_from',
+    'flip_left_right',
+    'random_crop',
+    'random_scale',
+    'random_brightness',
+    'distorted_copies',
+)
+
 
 def define_all(define):
     """Defines the flags of `scripts.retrain` with a `Definer`."""
     photos = define.group('Photos')
     define_photos(photos)
     flags.define_groups(photos, '')
+    photos.string(
+        'features',
+        '',
+        'Train on the features in this folder, which extract_on_spark wrote, without the photos; '
+        'it says which network and split they are of. Needs pip install -r requirements-spark.txt.',
+    )
     define_network(define.group('Network'))
     _define_training(define.group('Training'))
     _define_fine_tuning(define.group('Fine-tuning: training more than the last layer'))
@@ -47,6 +71,41 @@ def apply_recipe(values, recipe):
             setattr(values, name, value)
 
 
+def take_features(values):
+    """Opens the features that --features names, and sets the flags that they decide.
+
+    Args:
+      values: the parsed `FlagValues`.
+
+    Returns:
+      The `features.parquet.Folder`, or None without --features.
+
+    Raises:
+      UserError: it is none, or another flag contradicts it.
+    """
+    if not values.features:
+        return None
+    for name in _OF_PHOTOS:
+        if values[name].present and values[name].value:
+            raise UserError(
+                '--%s needs the photos, and --features=%s is trained on without them: leave one of '
+                'the two out' % (name, values.features)
+            )
+    folder = parquet.Folder(values.features)
+    for name, value in folder.about.flags.items():
+        if values[name].present and values[name].value != value:
+            raise UserError(
+                '--%s=%s: the features in %s are of %s: leave the flag out, or compute others'
+                % (name, values[name].value, values.features, _as_typed(name, value))
+            )
+        values[name].value = value
+    return folder
+
+
+def _as_typed(name, value):
+    return 'its default' if value is None else '--%s=%s' % (name, value)
+
+
 def dataset_of(values, groups=''):
     """Lists and splits photos as flags say.
 
@@ -56,6 +115,19 @@ def dataset_of(values, groups=''):
 
     Returns:
       The `Dataset`.
+    """
+    image_dir, test_dir, split, image_extensions = split_of(values, groups)
+    return photos_lib.load(image_dir, split, image_extensions, test_dir)
+
+
+def split_of(values, groups=''):
+    """Returns the folders of photos, how they are split and which files are photos, as flags say.
+
+    Args:
+      values, groups: as for `dataset_of`.
+
+    Returns:
+      --image_dir, --test_dir or None, the `Split`, and extensions as of `extensions.of`.
     """
     image_dir, test_dir = values.image_dir, values.test_dir
     pair = None if test_dir is not None else listing.train_and_test(image_dir)
@@ -68,8 +140,7 @@ def dataset_of(values, groups=''):
     split_lib.check(split)
     if groups:
         split = split._replace(groups=groups_lib.read(groups))
-    image_extensions = extensions.parse(values.image_extensions)
-    return photos_lib.load(image_dir, split, image_extensions, test_dir)
+    return image_dir, test_dir, split, extensions.parse(values.image_extensions)
 
 
 def fine_tunes(values):
@@ -117,21 +188,22 @@ def stages(values, epoch):
     return head if values.head_steps else None, training
 
 
-def define_photos(define):
-    """Defines which photos there are, how they are split and read."""
+def define_photos(define, with_policy=True):
+    """Defines which photos there are, how they are split and read, and what if one is not."""
     flags.define_photos(define, '', extensions.DECODED, [split_lib.BY_PATH, split_lib.BY_NAME])
     flags.define_exif_rotation(define, EXIF_ROTATIONS, IGNORE)
     flags.define_decode(define, DECODINGS, EXACT)
-    define.choice(
-        'bad_images',
-        bad_images.SKIP,
-        bad_images.POLICIES,
-        'What to do with an unreadable photo: skip names it and leaves it out, stop names it and '
-        'ends the run.',
-    )
+    if with_policy:
+        define.choice(
+            'bad_images',
+            bad_images.SKIP,
+            bad_images.POLICIES,
+            'What to do with an unreadable photo: skip names it and leaves it out, stop names it '
+            'and ends the run.',
+        )
 
 
-def define_network(define):
+def define_network(define, with_folder=True):
     """Defines which network there is, and where its features are kept."""
     define.string(
         'architecture',
@@ -139,7 +211,10 @@ def define_network(define):
         'The pretrained network: %s. _quantized is 8-bit; sample needs no download.'
         % registry.FORM,
     )
-    define_folders(define)
+    if with_folder:
+        define_folders(define)
+    else:
+        flags.define_model_dir(define)
     flags.define_pixels(
         define,
         "the network's own, for a path as the graph declares, otherwise 224",

@@ -30,7 +30,8 @@ lint() {
 make() {
     more=
     case $environment in
-        3.7) more='requirements-export.txt requirements-search.txt' ;;  # Extras are tested here alone.
+        # Extras are tested here alone.
+        3.7) more='requirements-export.txt requirements-search.txt requirements-spark.txt' ;;
         3.6) more=tests/oldest.txt ;;
     esac
     # shellcheck disable=SC2086  # Nothing where it is empty.

@@ -88,6 +88,8 @@ def run_tests(tmp_path, monkeypatch):
             'requirements.txt',
             'requirements-dev.txt',
             'requirements-export.txt',
+            'requirements-search.txt',
+            'requirements-spark.txt',
             'tests/oldest.txt',
         ):
             (tmp_path / name).write_text('')

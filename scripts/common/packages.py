@@ -29,14 +29,19 @@ def require(names, wanted_by, requirements):
 
     Args:
       names: list of str, by which they are imported and installed.
-      wanted_by: what needs them, such as a flag.
+      wanted_by: what needs them: a command, or a flag, with its dashes.
       requirements: the name of the file that lists them.
     """
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
-            '%s needs %s, which this Python does not have: leave it out, or %s'
-            % (wanted_by, ', '.join(missing), _how_to_install(requirements))
+            '%s needs %s, which this Python does not have: %s%s'
+            % (
+                wanted_by,
+                ', '.join(missing),
+                'leave it out, or ' if wanted_by.startswith('--') else '',
+                _how_to_install(requirements),
+            )
         )
 
 

@@ -18,7 +18,7 @@ _LINES = 10  # Up to so many classes have a warning each.
 
 # In front of the class folders of test photos that have a folder of their own. Classes are never
 # hidden: so nothing that is kept of photos by folder and name is taken for that of others.
-_TEST_FOLDER = '.test/'
+TEST_FOLDER = '.test/'
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def load(image_dir, split, extensions=extensions_lib.CLASSIC, test_dir=None):
     if test_dir is not None:
         split = split._replace(testing_percentage=0)
     names = listing.photo_names(image_dir, extensions)
-    labels = _labels(names)
+    labels = labels_of(names)
     photos = []
     for index, folder in enumerate(sorted(names)):
         for name in names[folder]:
@@ -113,7 +113,7 @@ def _check_groups(photos, groups):
     for members in found.values():
         if len({photo.category for photo in members}) > 1:
             # Photos of the folder of test photos are for testing, whatever is like them.
-            test = next(each for each in members if each.folder.startswith(_TEST_FOLDER))
+            test = next(each for each in members if each.folder.startswith(TEST_FOLDER))
             other = next(each for each in members if each.category != test.category)
             raise UserError(
                 '%s and %s are of one group of --groups, and only the first one is in --test_dir: '
@@ -136,7 +136,7 @@ def load_test(test_dir, extensions=extensions_lib.CLASSIC):
       UserError: no such folder, no class, or labels that are equal or empty.
     """
     names = listing.photo_names(test_dir, extensions, listing.TEST_DIR)
-    labels = _labels(names)
+    labels = labels_of(names)
     photos = _test_photos(test_dir, names, range(len(labels)))
     return Dataset(tuple(labels), tuple(photos), test_dir, split_lib.Split(100, 0), extensions)
 
@@ -146,6 +146,19 @@ def check_trainable(dataset):
 
     Raises:
       UserError: there are fewer than two classes, or there is one without training photos.
+    """
+    counts = {category: [0] * len(dataset.labels) for category in split_lib.CATEGORIES}
+    for photo in dataset.photos:
+        counts[photo.category][photo.label_index] += 1
+    check_counts(dataset, counts)
+
+
+def check_counts(dataset, counts):
+    """Does what `check_trainable` does, where photos are counted and not listed.
+
+    Args:
+      dataset: a `Dataset`, of which the photos are not looked at.
+      counts: a dict from category to the number of photos of each label.
     """
     if len(dataset.labels) < 2:
         raise UserError(
@@ -160,9 +173,6 @@ def check_trainable(dataset):
     if dataset.test_dir is not None:
         percentages = '--validation_percentage'
         split = split_lib.TRAINING, split_lib.VALIDATION
-    counts = {category: [0] * len(dataset.labels) for category in split_lib.CATEGORIES}
-    for photo in dataset.photos:
-        counts[photo.category][photo.label_index] += 1
     totals = [sum(each) for each in zip(*(counts[category] for category in split))]
     if not any(counts[split_lib.TRAINING]):
         raise UserError(
@@ -229,7 +239,7 @@ def _test_photos_of(dataset):
     names = listing.photo_names(test_dir, dataset.extensions, listing.TEST_DIR)
     _check_apart([os.path.join(test_dir, folder) for folder in sorted(names)], taken, dataset)
     places = {label.strip(): place for place, label in enumerate(dataset.labels)}
-    labels = [label.strip() for label in _labels(names)]
+    labels = [label.strip() for label in labels_of(names)]
     unknown = [label for label in labels if label not in places]
     if unknown:
         raise UserError(
@@ -244,7 +254,7 @@ def _test_photos(test_dir, names, label_indices):
     return [
         Photo(
             os.path.join(test_dir, folder, name),
-            _TEST_FOLDER + folder,
+            TEST_FOLDER + folder,
             name,
             index,
             split_lib.TESTING,
@@ -269,7 +279,12 @@ def _real(folder):
     return os.path.normcase(os.path.realpath(folder))
 
 
-def _labels(names):
+def labels_of(names):
+    """Returns the labels of class folders, of which there are the names, in order.
+
+    Raises:
+      UserError: two are equal, or one is empty.
+    """
     folders = {}
     for folder in sorted(names):
         label = labels_lib.label_of(folder)

@@ -1,6 +1,7 @@
 """The heatmaps of the photos that the report shows."""
 
 import logging
+import os
 
 from scripts.common.errors import UserError
 from scripts.evaluation import report_photos
@@ -19,6 +20,7 @@ def find(classifier, evaluation):
       evaluation: the `Evaluation`.
     """
     rows = [int(row) for row in report_photos.top_rows(evaluation)]
+    rows = [row for row in rows if os.path.exists(evaluation.photos[row].path)]
     if not rows:
         return {}
     try:

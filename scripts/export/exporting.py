@@ -79,6 +79,8 @@ def write_others(settings, graph_def, dataset):
         writers.append(_write_lite)
     if settings.onnx_output_file:
         writers.append(_write_onnx)
+    if not writers:
+        return []
     output_name = settings.training.final_tensor_name
     trial = Trial(Classifier(graph_def, _graph_input(graph_def), output_name), dataset.photos)
     failures = []

@@ -56,10 +56,23 @@ class Photos:
         return np.concatenate([values for values, _ in results])
 
     def _build(self, pixels_tensor):
-        # TensorFlow 1.15 computes a batch of a few photos in another way, with other last bits.
-        count = tf.shape(pixels_tensor)[0]
-        full_tensor = tf.pad(pixels_tensor, [[0, runner.BATCH_SIZE - count]] + [[0, 0]] * 3)
-        return backbone_lib.import_into_graph(self._backbone, full_tensor)[:count]
+        return add_features(self._backbone, pixels_tensor)
+
+
+def add_features(backbone, pixels_tensor):
+    """Adds a backbone to the current graph, behind a batch that may be short.
+
+    Args:
+      backbone: a `Backbone`.
+      pixels_tensor: float32 `[n, height, width, channels]`, normalized, n at most BATCH_SIZE.
+
+    Returns:
+      The features tensor, float32 `[n, *backbone.shape]`.
+    """
+    # TensorFlow 1.15 computes a batch of a few photos in another way, with other last bits.
+    count = tf.shape(pixels_tensor)[0]
+    full_tensor = tf.pad(pixels_tensor, [[0, runner.BATCH_SIZE - count]] + [[0, 0]] * 3)
+    return backbone_lib.import_into_graph(backbone, full_tensor)[:count]
 
 
 class Copies:

@@ -10,14 +10,21 @@ from scripts.graphs import versions
 MOST_REWRITTEN = 20000
 
 
-def open_session(graph):
+def open_session(graph, threads=0):
     """Returns a Session on `graph`, which is finalized: nothing may add nodes to it any more.
 
     On a GPU, memory is allocated as needed: a Jetson shares it with the whole system. A graph of
     more than MOST_REWRITTEN nodes is run as it is.
+
+    Args:
+      graph: a tf.Graph.
+      threads: int, how many compute; 0: one for each processor. The first session of a process
+        decides for all.
     """
     graph.finalize()
-    config = tf.ConfigProto()
+    config = tf.ConfigProto(
+        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+    )
     config.gpu_options.allow_growth = True
     if len(graph.get_operations()) > MOST_REWRITTEN:
         config.graph_options.rewrite_options.disable_meta_optimizer = True

@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.common.errors import UserError
 from scripts.graphs.session import open_session
-from scripts.images import bad_images, formats, jpeg, pixels
+from scripts.images import bad_images, formats, jpeg, pixels, runner
 
 _MOST_SEGMENTS = 2000  # Of a JPEG; programs write some hundred at most.
 
@@ -48,6 +48,89 @@ class Decoder:
     def close(self):
         """Frees what the session holds."""
         self._session.close()
+
+
+class BatchRunner:
+    """One graph, in one session, that decodes batches of photos and runs what is built on them.
+
+    It gives the values that `runner.Runner` gives for photos in files.
+
+    Args:
+      spec: a `settings.PixelSpec`.
+      build: as `runner.Runner` takes it.
+      threads: as `open_session` takes it.
+    """
+
+    def __init__(self, spec, build, threads=0):
+        shape = [spec.height, spec.width, spec.channels]
+
+        def load_or_blank(contents_tensor):
+            image_tensor = tf.cond(
+                tf.equal(contents_tensor, b''),
+                lambda: tf.zeros(shape),
+                lambda: pixels.from_contents(contents_tensor, spec),
+            )
+            image_tensor.set_shape(shape)
+            return image_tensor
+
+        graph = tf.Graph()
+        with graph.as_default():
+            self._contents_tensor = tf.placeholder(tf.string, [None])
+            self._pixels_tensor = runner.map_photos(load_or_blank, self._contents_tensor, spec)
+            self._fetched_tensor = build(self._pixels_tensor)
+        self._session = open_session(graph, threads)
+
+    def run(self, names, contents):
+        """Runs a batch.
+
+        Args:
+          names: list of n str, of the photos' files: what is wrong may be in a name.
+          contents: list of n bytes.
+
+        Returns:
+          The fetched values, `[n, ...]`, and the list of what is wrong with each photo, as in 'is
+          empty'; None for a readable one. The values of others mean nothing.
+        """
+        fed = [_as_decoded(data) for data in contents]
+        reasons = [
+            None if data else bad_images.why_contents_unreadable(*photo)
+            for data, *photo in zip(fed, contents, names)
+        ]
+        while True:
+            try:
+                values = self._session.run(self._fetched_tensor, {self._contents_tensor: fed})
+                break
+            except tf.errors.OpError:
+                if not self._leave_out(fed, reasons, list(zip(contents, names))):
+                    raise
+        return values, [
+            bad_images.hole_in_contents(data) if reason is None else reason
+            for data, reason in zip(contents, reasons)
+        ]
+
+    def _leave_out(self, fed, reasons, photos):
+        """Puts blanks in the place of what cannot be decoded; returns whether there was any."""
+        found = [index for index, data in enumerate(fed) if data and not self._is_decoded(data)]
+        for index in found:
+            fed[index], reasons[index] = b'', bad_images.why_contents_unreadable(*photos[index])
+        return bool(found)
+
+    def _is_decoded(self, data):
+        try:
+            self._session.run(self._pixels_tensor.op, {self._contents_tensor: [data]})
+        except tf.errors.OpError:
+            return False
+        return True
+
+
+def _as_decoded(data):
+    """Returns what is decoded of a photo: of a GIF the first frame; b'' where it has none."""
+    if formats.photo_format(data) != formats.GIF:
+        return data
+    try:
+        return formats.first_frame(data)
+    except ValueError:
+        return b''
 
 
 def check_cost(data, most_pixels, most_scans):

@@ -27,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 def load(path, exif_rotation=IGNORE, size=SIZE):
     """Returns a photo as a small RGB Pillow image, or None, with a warning, where Pillow cannot.
 
+    That a photo is not there is no warning: features may have come without it.
+
     It shows what the network saw: what lies on its side here lay on its side there.
 
     Args:
@@ -43,6 +45,8 @@ def load(path, exif_rotation=IGNORE, size=SIZE):
             small.thumbnail((size, size), Image.LANCZOS)
         turn = _TURNS.get(exif.orientation(path)) if exif_rotation == APPLY else None
         return small if turn is None else small.transpose(turn)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         _LOG.warning('no thumbnail of %s: %s', path, error)
         return None

@@ -118,16 +118,12 @@ def identity(settings, backbone, dataset):
     for stage in settings.stages:
         for name, value in _of_stage(stage).items():
             found.setdefault(name, []).append(value)
-    photos = [
-        (encodings.as_utf8(photo.folder), encodings.as_utf8(photo.file_name), photo.category)
-        for photo in dataset.photos
-    ]
     found.update(
         random_seed=settings.training.random_seed,
         head_steps=settings.training.first_step,
         boundary=backbone.boundary,
         labels=dataset.labels,
-        photos=hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
+        photos=_digest_of(dataset.photos),
         network=backbone.fingerprint,
         exif_rotation=backbone.network.pixels.exif_rotation,
         decode=backbone.network.pixels.decode,
@@ -135,6 +131,16 @@ def identity(settings, backbone, dataset):
         distorted_copies=settings.distorted_copies,
     )
     return json.loads(json.dumps(found))  # Tuples are lists there.
+
+
+def _digest_of(photos):
+    """Returns the SHA-256 of the JSON of a list of photos, in hex; that list itself may be long."""
+    digest = hashlib.sha256(b'[')
+    for number, photo in enumerate(photos):
+        names = encodings.as_utf8(photo.folder), encodings.as_utf8(photo.file_name)
+        digest.update(b', ' * (number > 0) + json.dumps(names + (photo.category,)).encode('ascii'))
+    digest.update(b']')
+    return digest.hexdigest()
 
 
 def _of_stage(training):

@@ -52,13 +52,14 @@ class Ready(typing.NamedTuple):
     history: fit_lib.History
 
 
-def run(settings, backbone, dataset):
+def run(settings, backbone, dataset, examples_of=None):
     """Computes features, trains, and tests.
 
     Args:
       settings: a `settings.Retraining`.
       backbone: the `Backbone` of its network.
       dataset: a `Dataset` with training photos.
+      examples_of: as `trained` takes it.
 
     Returns:
       A `Trained`.
@@ -66,7 +67,7 @@ def run(settings, backbone, dataset):
     Raises:
       UserError: something is missing, corrupt or cannot be written; what is there stays.
     """
-    with trained(settings, backbone, dataset) as (model, examples, history):
+    with trained(settings, backbone, dataset, examples_of) as (model, examples, history):
         tested = _test(model, examples[split.TESTING], settings.training)
         if tested is not None:
             _log_test(tested, dataset.labels, settings.print_misclassified_test_images)
@@ -228,6 +229,22 @@ def compute_examples(settings, backbone, dataset):
     unreadable = len(photos) - sum(len(each.photos) for each in examples.values())
     if unreadable:
         _LOG.warning('%d of %d photos are unreadable and are left out', unreadable, len(photos))
+    return examples
+
+
+def examples_of_table(photos, features):
+    """Returns a dict from category to `Examples`, without a list of objects for all photos.
+
+    Args:
+      photos: a `PhotoTable`, all of whose photos are readable.
+      features: their `Features`.
+    """
+    examples = {}
+    for category in split.CATEGORIES:
+        rows = photos.of_category(category)
+        labels = photos.label_indices[rows].astype(np.int64)
+        numbers = np.arange(rows.start, rows.stop)
+        examples[category] = Examples(features, labels, photos[rows], numbers)
     return examples
 
 

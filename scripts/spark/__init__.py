@@ -1,0 +1,1 @@
+"""Features of photos on an Apache Spark cluster, for retrain --features."""
