@@ -89,7 +89,7 @@ def _define_search(define):
         'study',
         '',
         'Keep the trials in this file (SQLite), from which a later run goes on, and which '
-        'optuna-dashboard shows. Variables of the best trial are kept in a folder beside it.',
+        'optuna-dashboard shows. Variables of the best trials are kept in a folder beside it.',
     )
     retrain_flags.define_random_seed(define)
 

@@ -59,10 +59,11 @@ def _trials(rows):
         for row in best
     ]
     note = (
-        '%d of %d trials came to their end; the others were worse than most, or there was no time '
-        'for them. The best are shown, judged by the cross entropy of all validation photos, at '
-        'the temperature that suits each. The best of many is a little too good: believe its '
-        'accuracy on the test photos.' % (len(complete), len(rows))
+        '%d of %d trials came to their end; the others were among the worst, or there was no time '
+        'for them. The loss is the cross entropy of all validation photos, at the temperature that '
+        'suits the trial. The first trial is taken whose loss is not more than one standard error '
+        'of the difference above the lowest, since the lowest of many is low by chance.'
+        % (len(complete), len(rows))
     )
     headers = ['Trial', 'Loss', 'Accuracy', 'Seconds', 'Flags of retrain']
     return _table('Trials', note, headers, cells, 'trials')

@@ -40,7 +40,7 @@ class Search:
           architectures: list of str.
 
         Returns:
-          The `Row` of the best.
+          The `Row` of the one to take.
 
         Raises:
           UserError: no trial came to its end.
@@ -54,13 +54,13 @@ class Search:
                 self._run_trials()
         except DeadlineError:
             pass
-        best = study_lib.best_of(self._study.rows())
-        if best is None:
+        found = study_lib.candidates(self._study.rows())
+        if not found:
             raise self._last_error or UserError(
                 'no trial came to its end within the time: give more --minutes, or smaller '
                 'networks as --architectures'
             )
-        return best
+        return found[0]
 
     def _in_order(self, architectures):
         """Returns the networks that there is time for, those that cost least first."""
@@ -123,7 +123,7 @@ class Search:
 
     def _next_in_queue(self):
         """Returns the settings of the next trial that is not for Optuna to suggest, or None."""
-        best = study_lib.best_of(self._study.rows())
+        best = study_lib.lowest_of(self._study.rows())
         had = [row.choice._asdict() for row in self._study.rows() if row.choice is not None]
         self._queue = [each for each in self._queue if not _is_in(each, had)]
         if not self._queue and best is not None and not self._fine_tuned:
@@ -158,19 +158,18 @@ class Search:
         blocks = space.blocks_of(choice, count)
         flags = space.flags_of(choice, blocks, self._budget.training_photos, steps)
         wanted = space.steps_of(choice, self._budget.training_photos)
-        before = study_lib.best_of(self._study.rows())
+        before = study_lib.candidates(self._study.rows())
         self._study.begin(trial, flags, steps < wanted)
         is_hopeless = None if is_last else functools.partial(self._is_hopeless, trial)
         outcome = self._trials.run(flags, is_hopeless)
         self._budget.learn_trial(choice, steps, outcome)
         self._study.complete(trial, outcome)
-        best = study_lib.best_of(self._study.rows())
-        beaten = flags
-        if best.number == trial.number:
-            beaten = before and before.flags
-        if beaten not in (None, best.flags):
-            self._trials.forget(beaten)
-        _log(trial.number, outcome, best, flags)
+        after = study_lib.candidates(self._study.rows())
+        kept = [row.flags for row in after]
+        for beaten in [row.flags for row in before] + [flags]:
+            if beaten not in kept:
+                self._trials.forget(beaten)
+        _log(trial.number, outcome, after[0], flags)
 
     def _is_hopeless(self, trial, done, measured):
         """Returns whether a trial is to be pruned after a fraction of it is done."""
@@ -188,9 +187,9 @@ def _log(number, outcome, best, flags):
     _LOG.info(
         'Trial %d: %s, %.1f%% (N=%d), %.0f s; best: trial %d, %.3f, %.1f%%; %s',
         number,
-        'pruned' if outcome.is_pruned else 'loss %.3f' % outcome.loss,
+        'pruned' if outcome.is_pruned else 'loss %.3f' % outcome.losses.mean(),
         100 * outcome.accuracy,
-        outcome.photos,
+        len(outcome.losses),
         outcome.seconds,
         best.number,
         best.loss,

@@ -1,6 +1,7 @@
 """The study of a search: its trials, as Optuna keeps them. No TensorFlow here."""
 
 import contextlib
+import math
 import os
 import random
 import sqlite3
@@ -8,8 +9,10 @@ import typing
 import urllib.parse
 import warnings
 
+import numpy as np
+
 from scripts.common.errors import UserError
-from scripts.searching import space
+from scripts.searching import judging, space
 
 _NAME = 'search'
 _IDENTITY, _SEED = 'identity', 'random_seed'
@@ -17,12 +20,13 @@ _PERCENT_KEPT = 75.0  # Of trials at the same point: the worst are pruned.
 _NEVER_PRUNED = 8  # Trials that come to their end before one is pruned,
 _PERCENT_BEFORE = 30  # and how much of one has to be done.
 _TABLES = {'studies', 'trials', 'version_info'}
+_MOST_LOSSES, _DIGITS = 1000, 5  # Of a trial, and of each of them.
 _SEEDS = 2**31  # As of retrain.
 _CANDIDATES = 64  # Of which the sampler takes the likeliest.
 
 # Attributes of a trial.
 _FLAGS, _WHY, _CUT_SHORT = 'flags', 'why', 'cut_short'
-_ACCURACY, _SECONDS = 'accuracy', 'seconds'
+_ACCURACY, _LOSSES, _SECONDS = 'accuracy', 'losses', 'seconds'
 
 
 class Row(typing.NamedTuple):
@@ -31,7 +35,8 @@ class Row(typing.NamedTuple):
     number: int, from 0 on.
     choice: its `space.Choice`, or None.
     flags: the dict of flags of retrain; None where it did not begin.
-    loss: what it is judged by, as `judging.loss`; None where it did not reach its end.
+    loss: what it is judged by, the mean of `losses`; None where it did not reach its end.
+    losses: as of `judging.losses`, of a part of the photos where they are many; or None.
     accuracy: of all validation photos; None where it has none.
     seconds: how long it took.
     why: why it did not reach its end, in words; None where it did.
@@ -42,6 +47,7 @@ class Row(typing.NamedTuple):
     choice: typing.Optional[space.Choice]
     flags: typing.Optional[typing.Dict[str, typing.Any]]
     loss: typing.Optional[float]
+    losses: typing.Optional[typing.Sequence[float]]
     accuracy: typing.Optional[float]
     seconds: float
     why: typing.Optional[str]
@@ -165,12 +171,13 @@ class Study:
         """Takes in how a trial ended, as an `Outcome`."""
         states = self._optuna.trial.TrialState
         trial.set_user_attr(_ACCURACY, outcome.accuracy)
+        trial.set_user_attr(_LOSSES, _some(outcome.losses))
         trial.set_user_attr(_SECONDS, outcome.seconds)
         if outcome.is_pruned:
             trial.set_user_attr(_WHY, 'among the worst at the same point')
             self._study.tell(trial, state=states.PRUNED)
             return
-        self._study.tell(trial, outcome.loss)
+        self._study.tell(trial, float(np.mean(outcome.losses)))
 
     def give_up(self, trial, why, seconds=0.0):
         """Takes in that a trial has no result, and why; it counts as the worst."""
@@ -202,10 +209,23 @@ class Study:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def best_of(rows):
-    """Returns the best `Row`, the first where several are; None where none came to its end."""
+def candidates(rows):
+    """Returns those of some `Row`s that are as good as the best; the first is the one to take."""
+    complete = {row.number: row for row in rows if row.loss is not None}
+    numbers = judging.candidates({number: row.losses for number, row in complete.items()})
+    return [complete[number] for number in numbers]
+
+
+def lowest_of(rows):
+    """Returns the `Row` with the lowest loss, or None where none came to its end."""
     complete = [row for row in rows if row.loss is not None]
     return min(complete, key=lambda row: (row.loss, row.number), default=None)
+
+
+def _some(losses):
+    """Returns losses as a list, or that of every so many of them: a database is to stay small."""
+    every = math.ceil(len(losses) / _MOST_LOSSES)
+    return [round(float(loss), _DIGITS) for loss in losses[::every]]
 
 
 def _optuna():
@@ -253,6 +273,7 @@ def _row(trial, is_complete):
         else None,
         attributes.get(_FLAGS),
         trial.value if is_complete else None,
+        attributes.get(_LOSSES),
         attributes.get(_ACCURACY),
         attributes.get(_SECONDS, 0.0),
         attributes.get(_WHY),

@@ -19,16 +19,15 @@ from scripts.training import evaluating, retraining, tail
 class Outcome(typing.NamedTuple):
     """What a trial gives.
 
-    loss: what it is judged by, as `judging.loss`.
-    accuracy: 0 to 1. photos: int, how many validation photos both are of.
+    losses: what it is judged by, as `judging.losses`, of all validation photos.
+    accuracy: 0 to 1, of the same.
     seconds: how long it took.
     seconds_a_step: of the last stage, evaluations included; None where that is unknown.
     is_pruned: whether it was ended early.
     """
 
-    loss: float
+    losses: np.ndarray
     accuracy: float
-    photos: int
     seconds: float
     seconds_a_step: typing.Optional[float]
     is_pruned: bool
@@ -123,9 +122,8 @@ class Trials:
             result = evaluating.evaluate(ready.model, examples, rows)
             is_pruned = ready.history.stopped_early
         return Outcome(
-            judging.loss(result.scores, examples.labels),
+            judging.losses(result.scores, examples.labels),
             result.accuracy,
-            len(rows),
             time.monotonic() - begin,
             watch.seconds_a_step(),
             is_pruned,

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 
+import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
@@ -20,7 +21,7 @@ class Outcome:
     """What `study.complete` reads of an `Outcome`."""
 
     def __init__(self, accuracy, is_pruned=False):
-        self.accuracy, self.loss = accuracy, 1 - accuracy
+        self.accuracy, self.losses = accuracy, np.full(4, 1 - accuracy)
         self.seconds, self.is_pruned = 2.0, is_pruned
 
 
@@ -54,7 +55,7 @@ def test_a_study_goes_on_as_if_it_had_not_been_stopped(path):
         study = open_study(path)
         found += [run(study) for _ in range(count)]
     assert found == wanted
-    assert study_lib.best_of(open_study(path).rows()) == study_lib.best_of(whole.rows())
+    assert study_lib.lowest_of(open_study(path).rows()) == study_lib.lowest_of(whole.rows())
 
 
 def test_what_is_suggested_gets_better():
@@ -80,14 +81,26 @@ def test_rows_are_what_was_told(path):
     assert (given_up.why, given_up.seconds, given_up.flags) == ('no time', 3.0, None)
     assert given_up.loss is None and given_up.choice == choice
     assert pruned.loss is None and pruned.accuracy == 0.5 and pruned.cut_short
-    assert study_lib.best_of([given_up, pruned]) is None
+    assert study_lib.lowest_of([given_up, pruned]) is None
+    assert study_lib.candidates([given_up, pruned]) == []
 
 
-def test_the_best_is_the_first_of_equals():
+def test_the_first_of_equals_is_the_one_to_take():
     study = open_study('')
     for accuracy in (0.5, 0.9, 0.9, 0.7):
         run(study, accuracy=accuracy)
-    assert study_lib.best_of(study.rows()).number == 1
+    assert [row.number for row in study_lib.candidates(study.rows())] == [1, 2]
+    assert study_lib.lowest_of(study.rows()).number == 1
+
+
+def test_losses_of_many_photos_are_a_part_of_them():
+    study = open_study('')
+    trial, _ = study.ask(ARCHITECTURES)
+    outcome = Outcome(0.5)
+    outcome.losses = np.arange(2500.0)
+    study.complete(trial, outcome)
+    (row,) = study.rows()
+    assert row.loss == 1249.5 and row.losses == list(np.arange(0, 2500.0, 3))
 
 
 def test_a_killed_trial_begins_anew_once(path):
