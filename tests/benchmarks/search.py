@@ -20,7 +20,7 @@ import numpy as np
 
 from tests.conftest import REPOSITORY
 
-SPLITS = 'f1,f2,f3,f4,f5'
+SPLITS = 'p1,p2,p3,p4,p5'
 # Of Student's t for 95%, by the number of splits.
 _T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 _TESTED = re.compile(r'Final test accuracy = ([\d.]+)% \(N=(\d+)\)')
