@@ -13,19 +13,18 @@ the test photos. At the end stands the command that makes the same graph again.
 import collections
 import contextlib
 import copy
-import hashlib
-import json
 import logging
 import shlex
 import tempfile
 import time
 
 from scripts import retrain, retrain_flags
-from scripts.common import appending, command, encodings, files, flags, output_checks, packages
+from scripts.common import appending, command, files, flags, output_checks, packages
 from scripts.common.errors import UserError
 from scripts.dataset import photos as photos_lib
 from scripts.dataset import split as split_lib
 from scripts.networks import registry
+from scripts.training import checkpoint
 
 _LOG = logging.getLogger('scripts.search')  # Not __name__: that is __main__ here.
 
@@ -254,13 +253,9 @@ def _folder_beside(study):
 
 def _identity(values, dataset, networks):
     """Returns what all trials of a study have in common, a dict of JSON values."""
-    photos = [
-        (encodings.as_utf8(photo.folder), encodings.as_utf8(photo.file_name), photo.category)
-        for photo in dataset.photos
-    ]
     return {
         'architectures': networks,
-        'photos': hashlib.sha256(json.dumps(photos).encode('ascii')).hexdigest(),
+        'photos': checkpoint.digest_of(dataset.photos),
         'exif_rotation': values.exif_rotation,
         'decode': values.decode,
     }

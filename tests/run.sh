@@ -61,7 +61,7 @@ for environment in $ENVIRONMENTS; do
         case $tested in
             '') marked= ;;
             *"$tensorflow"*) marked='each_python or not (slow or once or each_tensorflow)' ;;
-            *) marked='not once' ;;
+            *) marked='each_python or not once' ;;
         esac
     fi
     tested="$tested, $tensorflow"

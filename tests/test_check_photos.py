@@ -14,6 +14,8 @@ from tests import pictures
 from tests.images import exif_kinds
 from tests.test_retrain import NAME, Bench
 
+pytestmark = pytest.mark.once
+
 # What is wrong with the photos: pairs of the same shot, and a wrong label.
 PAIRS = {
     frozenset(['Red/000.jpg', 'Red/100.jpg']),
@@ -73,6 +75,7 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.each_python
 def test_everything_is_found_told_and_written(bench, in_process):
     outputs = dict(output='out.csv', output_groups='groups.csv', report='page.html')
     ended = in_process(check_photos, *check_flags(bench, **outputs))

@@ -149,7 +149,6 @@ def test_a_pass_that_renames_the_output_node_moves_it(inside, in_process, mode):
 
 
 @pytest.mark.parametrize('mode', MODES)
-@pytest.mark.each_tensorflow
 def test_a_graph_with_a_quantized_input_is_fed_and_labels_as_before(inside, in_process, mode):
     flags = ['--input=out_graph.pb', '--output=small_graph.pb', '--output_node_names=final_result']
     flags += ['--quantized_input', '--quantized_input_min=-1', '--quantized_input_max=1']
@@ -170,7 +169,6 @@ def test_a_graph_with_a_quantized_input_is_fed_and_labels_as_before(inside, in_p
     assert in_process(evaluate, 'out_graph.pb', 'small_graph.pb').status == 0
 
 
-@pytest.mark.each_tensorflow
 def test_the_tools_of_the_ecosystem_keep_it_or_pass_over_it(inside):
     subprocess.run(
         [sys.executable, '-m', 'tensorflow.python.tools.optimize_for_inference']
@@ -201,6 +199,7 @@ def labels_of(ended):
 PHOTO = '--image=photos/Red/010.jpg'
 
 
+@pytest.mark.once
 def test_labels_come_with_the_graph_and_not_from_another_model(inside, in_process):
     os.makedirs('tf_files')
     with open('tf_files/retrained_labels.txt', 'w') as file:
@@ -211,6 +210,7 @@ def test_labels_come_with_the_graph_and_not_from_another_model(inside, in_proces
     assert sorted(labels_of(ended)) == sorted(pictures.LABELS)
 
 
+@pytest.mark.once
 def test_without_a_description_the_labels_beside_the_graph_come_first(inside, in_process):
     os.makedirs('tf_files')
     for name in ('tf_files/retrained_labels.txt', 'plain_labels.txt'):
@@ -229,6 +229,7 @@ def test_without_a_description_the_labels_beside_the_graph_come_first(inside, in
     assert 'cat' in labels_of(in_process(label_image, '--graph=plain.pb', PHOTO))
 
 
+@pytest.mark.once
 def test_labels_that_contradict_the_graph_are_one_warning(inside, in_process):
     with open('others.txt', 'w') as file:
         file.write('cat\ndog\nmouse\n')
@@ -303,6 +304,7 @@ def ways(folder):
     return ['photos', './photos', os.path.join(folder, 'photos'), 'link', 'elsewhere/moved']
 
 
+@pytest.mark.once
 def test_the_test_photos_are_the_same_however_the_folder_is_typed(inside, in_process):
     found = [
         accuracy(in_process(evaluate, 'out_graph.pb', '--image_dir=' + way)) for way in ways(inside)
@@ -317,6 +319,7 @@ def test_the_test_photos_are_the_same_however_the_folder_is_typed(inside, in_pro
     assert accuracy(in_process(evaluate, 'out_graph.pb')) == found[0]
 
 
+@pytest.mark.once
 def test_without_a_description_one_line_says_what_the_split_depends_on(inside, in_process):
     graph_def = graph_files.read('out_graph.pb')
     for node in graph_def.node:
@@ -338,6 +341,7 @@ def test_without_a_description_one_line_says_what_the_split_depends_on(inside, i
     assert accuracy(ended) == described
 
 
+@pytest.mark.once
 def test_without_paths_the_folder_as_typed_in_training_is_asked_for(inside, in_process, one_error):
     assert in_process(retrain, '--nodescribe_paths', *retrain_flags(inside)).status == 0
     line = one_error(evaluate, 'out_graph.pb', '--image_dir=photos')
@@ -354,6 +358,7 @@ def test_without_paths_the_folder_as_typed_in_training_is_asked_for(inside, in_p
     assert in_process(evaluate, 'out_graph.pb', '--image_dir=photos').status == 0
 
 
+@pytest.mark.once
 def test_a_split_that_contradicts_the_graph_is_one_warning(inside, in_process):
     ended = in_process(evaluate, 'out_graph.pb', '--image_dir=photos', '--testing_percentage=40')
     (warning,) = ended.err.splitlines()
@@ -363,6 +368,7 @@ def test_a_split_that_contradicts_the_graph_is_one_warning(inside, in_process):
     assert ended.err == ''
 
 
+@pytest.mark.once
 def test_graphs_that_were_split_apart_are_compared_with_a_warning(inside, in_process, one_error):
     flags = retrain_flags(inside, output_graph='other_graph.pb', split_key='name')
     assert in_process(retrain, *flags).status == 0
@@ -379,6 +385,7 @@ def test_graphs_that_were_split_apart_are_compared_with_a_warning(inside, in_pro
     assert 'the labels of out_graph.pb and renamed.pb differ (' in line
 
 
+@pytest.mark.once
 def test_the_classic_folder_is_taken_where_nothing_says_another(inside, in_process):
     os.makedirs('tf_files')
     os.rename('photos', 'tf_files/flower_photos')

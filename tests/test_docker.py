@@ -110,43 +110,72 @@ def link(source, target):
         shutil.copy2(source, target)
 
 
+def run_in(venv, command, folder=None):
+    """Runs a command where the Python of a virtual environment is the first; returns its output."""
+    environment = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    environment['PATH'] = os.path.join(venv, 'bin') + os.pathsep + os.environ['PATH']
+    ended = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
+def installs(name):
+    """Returns the commands that install packages into an image."""
+    found = tuple(text for text in texts(name, 'RUN') if not text.startswith('useradd '))
+    assert all('pip install' in text for text in found)
+    return found
+
+
+@pytest.fixture(scope='module')
+def venv_of(tmp_path_factory):
+    """Makes the virtual environment of an image; two with the same packages have one."""
+    made = {}
+
+    def make(brought, commands):
+        venv = str(tmp_path_factory.mktemp('image') / 'venv')
+        subprocess.run([sys.executable, '-m', 'venv', venv], check=True)
+        run_in(venv, ['python3', '-m', 'pip', 'install', '--quiet', 'pip==21.3.1'])
+        if brought:
+            bring_tensorflow(venv)
+            run_in(venv, ['python3', '-m', 'pip', 'install', '--quiet'] + brought)
+        for text in commands:
+            run_in(venv, ['sh', '-c', text])
+        return venv
+
+    def find(name):
+        brought, commands = BASES[name][1], installs(name)
+        key = (*brought, *commands)
+        if key not in made:
+            made[key] = make(brought, commands)
+        return made[key]
+
+    return find
+
+
 @pytest.mark.slow
 @pytest.mark.each_python  # Those of the images differ.
+@pytest.mark.xdist_group('images')  # For its fixture.
 @pytest.mark.parametrize('name', DOCKERFILES)
-def test_the_package_steps_run(name, tmp_path):
-    version, brought = BASES[name]
+def test_the_package_steps_run(name, venv_of, tmp_path):
+    version = BASES[name][0]
     if sys.version_info[:2] != version:
         pytest.skip('%s has Python %d.%d' % ((name,) + version))
     if 'CI' not in os.environ:
         pytest.skip('installs TensorFlow again, which takes a minute: set CI=true to run it')
-    context, folder, venv = [str(tmp_path / part) for part in ('context', 'app', 'venv')]
+    context, folder = str(tmp_path / 'context'), str(tmp_path / 'app')
     context_of(context)
     copy(name, context, folder)
-    environment = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
-    environment['PATH'] = os.path.join(venv, 'bin') + os.pathsep + os.environ['PATH']
+    venv = venv_of(name)
 
-    def run(command, **options):
-        ended = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True,
-            **options,
-        )
-        assert ended.returncode == 0, ended.stdout
-        return ended.stdout
-
-    subprocess.run([sys.executable, '-m', 'venv', venv], check=True)
-    run(['python3', '-m', 'pip', 'install', '--quiet', 'pip==21.3.1'])
-    if brought:
-        bring_tensorflow(venv)
-        run(['python3', '-m', 'pip', 'install', '--quiet'] + brought)
-    installs = [text for text in texts(name, 'RUN') if not text.startswith('useradd ')]
-    for text in installs:
-        assert 'pip install' in text
-        run(['sh', '-c', text])
+    def run(command):
+        return run_in(venv, command, folder)
 
     # Nothing of the requirements is missing, and what the image runs, runs.
     requirements = os.path.join(REPOSITORY, 'requirements.txt')

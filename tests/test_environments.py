@@ -144,13 +144,12 @@ def imported(tmp_path_factory):
 
 def import_network(number, folder):
     """Makes a Keras model in the environment of a number and imports it, in a folder."""
-    weights = str(folder / 'net.weights.h5')
-    python(number, '-m', 'tests.importing.make_models', 'application', weights, 'MobileNet')
+    model = str(folder / 'many.h5')
+    python(number, '-m', 'tests.importing.make_models', 'small', model, 'many')
     run(
         number,
         'import_network',
-        '--keras_application=MobileNet',
-        '--keras_weights=' + weights,
+        '--keras_file=' + model,
         '--output_name=net',
         '--model_dir=%s' % folder,
     )
@@ -165,7 +164,7 @@ found = []
 for folder in sys.argv[2:]:
     graph_def = graph_files.read(os.path.join(folder, 'net', 'frozen_graph.pb'))
     described = description.find(graph_def)
-    images = probing.normalized(probing.images(224, 224, 3), described.description.input)
+    images = probing.normalized(probing.images(32, 32, 3), described.description.input)
     found.append(importing.run(graph_def, described.output_name, images))
 np.save(sys.argv[1], found)
 """

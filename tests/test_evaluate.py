@@ -132,6 +132,7 @@ def test_predictions_hold_every_photo_and_add_up_to_what_is_printed(in_process, 
         assert pictures.LABELS[int(np.argmax(scores))] == row['predicted_label']
 
 
+@pytest.mark.once
 def test_categories_are_those_of_the_split(in_process, flags):
     counts = {}
     for category in ('training', 'testing', 'validation', 'all'):
@@ -193,6 +194,7 @@ def test_unreadable_photos_are_left_out_and_counted(in_process, flags, photo_dir
     assert '1 unreadable' in page_at(report).text
 
 
+@pytest.mark.once
 def test_the_report_shows_photos_as_the_graph_saw_them(in_process, flags, photo_dir, tmp_path):
     rotated = pictures.rotated_copy(photo_dir, str(tmp_path / 'rotated'))
     for given, size in (({}, ('48', '40')), ({'exif_rotation': 'apply'}, ('40', '48'))):
@@ -204,6 +206,7 @@ def test_the_report_shows_photos_as_the_graph_saw_them(in_process, flags, photo_
         assert images and {(each['width'], each['height']) for each in images} == {size}
 
 
+@pytest.mark.once
 def test_several_graphs_tell_of_rotations_once(in_process, flags, photo_dir, tmp_path):
     rotated = pictures.rotated_copy(photo_dir, str(tmp_path / 'rotated'))
     graph = [flag[len('--graph=') :] for flag in flags() if flag.startswith('--graph=')] * 2
@@ -283,6 +286,7 @@ def test_curves_are_read_back_and_of_a_step_the_last_counts(tmp_path, warnings_o
     assert 'is corrupt; the curves end there' in warning
 
 
+@pytest.mark.once
 def test_top_losses_have_heatmaps_where_the_graph_has_a_feature_map(in_process, flags, tmp_path):
     report = str(tmp_path / 'report.html')
     ended = in_process(evaluate, *flags(report=report))

@@ -17,6 +17,8 @@ from scripts.training.model import Model
 from tests import stand_ins
 from tests.test_retrain import NAME, Bench, run_until
 
+pytestmark = pytest.mark.each_tensorflow
+
 BOUNDARY = 'Block_1/Relu6'
 WEIGHTS = 'final_training_ops/weights/final_weights'
 
@@ -47,6 +49,7 @@ def logged(text):
     return re.findall(r': (\w+ step \d+|Step \d+): Validation', text)
 
 
+@pytest.mark.each_python
 def test_the_head_is_trained_first_and_then_the_last_blocks(bench, in_process):
     ended = in_process(retrain, *fine_tuning(bench))
     assert ended.status == 0, ended.err
@@ -62,7 +65,6 @@ def test_the_head_is_trained_first_and_then_the_last_blocks(bench, in_process):
     assert len(changed) == (0 if 'Before step 20: Kept' in ended.out else 3)
 
 
-@pytest.mark.each_tensorflow
 def test_the_graph_labels_and_quantizes(bench, in_process):
     flags = fine_tuning(bench, hidden_units='16,8', weight_decay=0.001)
     lite = os.path.join(bench.folder, 'flowers.tflite')
@@ -89,7 +91,7 @@ def test_the_graph_labels_and_quantizes(bench, in_process):
     assert in_process(evaluate, bench.graph, '--image_dir=' + bench.photo_dir).status == 0
 
 
-@pytest.mark.each_tensorflow
+@pytest.mark.once
 def test_two_ways_to_say_the_same_and_all_of_it(bench, in_process):
     graphs = []
     for changes in (
@@ -117,7 +119,6 @@ def test_without_validation_photos_the_last_step_counts(bench, in_process):
     assert 'Kept' not in ended.out and 'Step 31: Train accuracy' in ended.out
 
 
-@pytest.mark.each_tensorflow
 def test_summaries_count_on_and_the_graph_is_resumed_anywhere(bench, in_process, monkeypatch):
     """Stopped before each of these steps: in the head, at the seam, and behind it."""
     monkeypatch.setattr(checkpoint, 'SECONDS_BETWEEN', 0)
@@ -159,7 +160,7 @@ def test_summaries_count_on_and_the_graph_is_resumed_anywhere(bench, in_process,
     assert bench.graph_bytes() == whole
 
 
-@pytest.mark.each_tensorflow
+@pytest.mark.once
 def test_what_must_be_the_same_to_resume_is_told(bench, in_process, one_error):
     path = os.path.join(bench.folder, 'checkpoint')
     flags = {'checkpoint_path': path, 'resume': True}
@@ -207,6 +208,7 @@ def test_a_user_error_is_one_line_and_nothing_is_computed(bench, one_error, chan
     )
 
 
+@pytest.mark.once
 def test_divergence_is_told_by_stage(bench, one_error):
     line = one_error(retrain, *fine_tuning(bench, learning_rate=3e38))
     assert 'lower --learning_rate (it is 3e+38)' in line

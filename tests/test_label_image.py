@@ -103,6 +103,7 @@ def test_what_is_not_given_is_read_off_the_graph(says, files):
     assert says() == near(10, 10, MOBILENET)
 
 
+@pytest.mark.once
 def test_a_flag_that_is_given_wins_zero_and_fractions_included(says, files):
     speaking_graph(files['graph'], [None, None, None, 3])
     assert says(input_height=16, input_width=17) == near(16, 17, MOBILENET)
@@ -153,6 +154,7 @@ def test_a_rotation_that_is_not_applied_is_told_on_standard_error(in_process, fi
     assert '1 of 2 photos carry an EXIF rotation' in many.err
 
 
+@pytest.mark.once
 def test_a_photo_whose_best_score_is_too_low_is_unknown(in_process, files):
     dim = dict(files, output_layer='dim')
     graph = tf.Graph()
@@ -455,6 +457,7 @@ def odd_graph(path, to_scores, batch=1):
 
 @pytest.mark.parametrize('kind', sorted(ODD_SCORES))
 @pytest.mark.parametrize('folder', [False, True])
+@pytest.mark.once
 def test_scores_that_are_none_are_one_line(one_error, files, album, kind, folder):
     to_scores, words = ODD_SCORES[kind]
     odd_graph(files['graph'], to_scores)
@@ -464,6 +467,7 @@ def test_scores_that_are_none_are_one_line(one_error, files, album, kind, folder
 
 
 @pytest.mark.parametrize('dtype', [tf.bfloat16, tf.float16, tf.float64, tf.int32])
+@pytest.mark.once
 def test_scores_of_other_numbers_are_shown(in_process, files, album, dtype):
     odd_graph(files['graph'], lambda scores: tf.cast(scores * 100, dtype))
     for image in (files['image'], os.path.join(album, 'deep')):

@@ -207,6 +207,7 @@ def test_distorted_copies_train_from_what_is_kept_whatever_the_seed(bench, in_pr
     assert graphs[0] == graphs[1] == graphs[2] != bench.graph_bytes()
 
 
+@pytest.mark.each_tensorflow
 def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_process, one_error):
     photos = pictures.rotated_copy(bench.photo_dir, os.path.join(bench.folder, 'rotated'))
     cached = os.path.join(bench.folder, 'bottlenecks', 'Red', '003.jpg_%s%s.txt')
@@ -244,6 +245,7 @@ def test_photos_are_turned_where_that_is_wanted_and_cached_apart(bench, in_proce
     assert 'the photo carries an EXIF rotation' in contradicted.err
 
 
+@pytest.mark.each_tensorflow
 def test_photos_that_are_decoded_fast_are_cached_apart_and_the_graph_says_so(
     bench, in_process, one_error
 ):
@@ -547,7 +549,7 @@ def run_until(flags, step, number):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
+def test_a_run_stopped_four_times_ends_as_one_that_was_not(bench, in_process):
     steps = 6000
     assert in_process(retrain, *bench.flags(how_many_training_steps=steps)).status == 0
     whole = bench.graph_bytes()
@@ -557,8 +559,8 @@ def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
         checkpoint_path=os.path.join(bench.folder, 'checkpoint'),
         resume=True,
     )
-    stops = sorted(np.random.RandomState(0).randint(0, steps // 2, size=10))
-    for step, number in zip(stops, [signal.SIGTERM, signal.SIGKILL] * 5):
+    stops = sorted(np.random.RandomState(0).randint(0, steps // 2, size=4))
+    for step, number in zip(stops, [signal.SIGTERM, signal.SIGKILL] * 2):
         assert run_until(flags, step, number) != 0
         assert not os.path.exists(bench.graph)
     ended = in_process(retrain, *flags)
@@ -567,6 +569,7 @@ def test_a_run_stopped_ten_times_ends_as_one_that_was_not(bench, in_process):
 
 
 @pytest.mark.parametrize('batch, copies', [(20, 0), (-1, 0), (20, 3)])
+@pytest.mark.each_tensorflow
 def test_a_distorted_run_is_resumed_to_the_byte(bench, in_process, batch, copies):
     changes = dict(flip_left_right=True, random_crop=5, train_batch_size=batch)
     changes['distorted_copies'] = copies
@@ -679,6 +682,7 @@ def test_without_its_packages_onnx_is_refused_at_once(bench, one_error, monkeypa
     assert os.listdir(bench.folder) == ['models']
 
 
+@pytest.mark.once
 def test_a_lite_file_that_contradicts_the_graph_is_not_written(bench, one_error, monkeypatch):
     path = os.path.join(bench.folder, 'out', 'flowers.tflite')
     wrong = lambda images: np.eye(3)[np.arange(len(images)) % 3]  # noqa: E731
@@ -689,7 +693,7 @@ def test_a_lite_file_that_contradicts_the_graph_is_not_written(bench, one_error,
 
 
 @pytest.mark.parametrize('failing', ['lite', 'saved_model', 'report'])
-@pytest.mark.each_tensorflow
+@pytest.mark.once
 def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, monkeypatch, failing):
     from scripts.evaluation import report
     from scripts.export import saved_model
@@ -724,7 +728,7 @@ def test_an_export_that_fails_in_the_end_costs_only_itself(bench, one_error, mon
     assert written == set(places) - {failing}
 
 
-@pytest.mark.each_tensorflow
+@pytest.mark.once
 def test_labels_beside_a_lite_file_are_not_replaced_by_others(bench, in_process, one_error):
     lite, labels = (os.path.join(bench.folder, name) for name in ('x.tflite', 'x_labels.txt'))
     with open(labels, 'w') as file:
@@ -898,6 +902,7 @@ def test_two_runs_do_not_share_summaries(bench, in_process, one_error, monkeypat
     ]
 
 
+@pytest.mark.once
 def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path):
     folder = str(tmp_path / 'pngs')
     for name in pictures.COLOURS:
@@ -919,6 +924,7 @@ def test_photos_of_other_extensions_train(bench, in_process, one_error, tmp_path
     assert 'TensorFlow does not decode heic' in wrong
 
 
+@pytest.mark.once
 def test_summaries_that_a_limit_cuts_are_told(bench, in_subprocess):
     size = 400000
 
@@ -934,6 +940,7 @@ def test_summaries_that_a_limit_cuts_are_told(bench, in_subprocess):
     assert 'The graph is ' in ended.out and graph_files.read(bench.graph).node
 
 
+@pytest.mark.once
 def test_a_cut_end_that_an_earlier_run_left_is_no_fault_of_this_one(bench, in_process):
     flags = dict(checkpoint_path=os.path.join(bench.folder, 'checkpoint'), resume=True)
     assert in_process(retrain, *bench.flags(how_many_training_steps=5, **flags)).status == 0

@@ -22,6 +22,8 @@ from scripts.inference import labelling
 from tests import pictures, stand_ins
 from tests.evaluation import graphs
 
+pytestmark = pytest.mark.each_tensorflow
+
 RUN_TAGS = {'accuracy_1', 'cross_entropy_1', 'final_training_ops/weights/summaries/mean_1'}
 
 

@@ -11,6 +11,8 @@ from scripts.graphs import description, graph_files
 from tests import pictures
 from tests.test_retrain import NAME, Bench
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory, photo_dir):
@@ -70,6 +72,7 @@ def test_evaluate_finds_the_test_photos_and_their_accuracy(bench, in_process, on
     assert 'Photos: all 15 in moved/test' in ended.out
 
 
+@pytest.mark.each_python
 def test_the_folders_train_and_test_are_taken_and_photos_are_cached_apart(bench, in_process):
     assert in_process(retrain, *flags(bench)).status == 0
     expected = bench.graph_bytes()

@@ -132,7 +132,7 @@ def test_all_environments_run_and_the_first_runs_what_is_run_once(run_tests):
     assert pytest_runs(ended) == [
         ('3.7', WORKERS),
         ('3.6', WORKERS + 'each_python or not (slow or once or each_tensorflow)'),
-        ('3.13', WORKERS + 'not once'),
+        ('3.13', WORKERS + 'each_python or not once'),
         ('3.7', 'tests/test_environments.py'),
     ]
     assert 'Left out' not in ended.stdout and ended.stdout.count('== Lint\n') == 1

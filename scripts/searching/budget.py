@@ -18,7 +18,8 @@ _FEWEST_STEPS = 10
 _PASSES = {space.QUARTER: 3.0, space.HALF: 4.0, space.WHOLE: 9.0}
 _HEAD_STEP = 0.003  # Seconds.
 
-_OVERHEAD, _FINE_TUNING_OVERHEAD = 4.0, 8.0  # Seconds of a trial: graphs are made, evaluations.
+# Seconds of a trial beside features and steps, at least: graphs are made, heads trained first.
+_OVERHEAD, _FINE_TUNING_OVERHEAD = 4.0, 8.0
 _FINISH = 6.0  # Seconds, to write the graph and to test it, beside running the test photos.
 _TEST_PASSES = 1.5
 _SPARE = 0.95  # Of what is left, for the last trial: steps are not all as fast.
@@ -39,6 +40,7 @@ class Budget:
         self.training_photos = counts[split.TRAINING]
         self._begin = time.monotonic() if begin is None else begin
         self._photo, self._step = {}, {}  # Seconds: by network, by network and what is trained.
+        self._overhead = {False: _OVERHEAD, True: _FINE_TUNING_OVERHEAD}  # By fine_tunes.
         self._kept = set()
 
     @property
@@ -69,13 +71,16 @@ class Budget:
         """Takes in how long a network takes for a photo, decoding included."""
         self._photo[architecture] = seconds
 
-    def learn_step(self, choice, seconds):
-        """Takes in how long a step took in a trial of a `Choice`."""
-        self._step[_kind(choice)] = seconds
-
-    def learn_kept(self, choice):
-        """Takes in that the features of a trial are there from now on."""
+    def learn_trial(self, choice, steps, outcome):
+        """Takes in how long a trial of a `Choice` took that had so many steps, by its `Outcome`."""
+        features = self._features_seconds(choice) if self.is_limited else 0
         self._kept.update(_features(choice))
+        if outcome.seconds_a_step is None:
+            return
+        self._step[_kind(choice)] = outcome.seconds_a_step
+        if not outcome.is_pruned:
+            rest = outcome.seconds - features - steps * outcome.seconds_a_step
+            self._overhead[choice.fine_tunes] = max(self._overhead[choice.fine_tunes], rest)
 
     def has_room_for_network(self, architecture):
         """Returns whether there is time for the bottlenecks of a network."""
@@ -91,23 +96,23 @@ class Budget:
         if features > self._seconds * _FEATURES and not is_classic:
             return 0
         if not choice.fine_tunes:
-            needed = features + _OVERHEAD + wanted * self._step_seconds(choice)
+            needed = features + self._overhead[False] + wanted * self._step_seconds(choice)
             return wanted if needed <= self.left else 0
         allowed = max(_LEAST_SECONDS, self._seconds * _FINE_TUNING)
-        allowed = min(allowed, self.left - features - _FINE_TUNING_OVERHEAD)
+        allowed = min(allowed, self.left - features - self._overhead[True])
         return self._fitting(choice, wanted, allowed)
 
     def longest(self, choice):
         """Returns how many steps all that is left has room for, of a last trial of a `Choice`."""
         wanted = space.steps_of(choice._replace(length=space.LONG), self.training_photos)
-        return self._fitting(choice, wanted, _SPARE * (self.left - _FINE_TUNING_OVERHEAD))
+        return self._fitting(choice, wanted, _SPARE * (self.left - self._overhead[True]))
 
     def last_is_due(self, choice):
         """Returns whether it is time for the last trial, one of a `Choice` that got few steps."""
         if not self.is_limited or self.used < self._seconds * _TRIALS:
             return False
         wanted = space.steps_of(choice._replace(length=space.MEDIUM), self.training_photos)
-        another = max(_LEAST_SECONDS, self._seconds * _FINE_TUNING) + _FINE_TUNING_OVERHEAD
+        another = max(_LEAST_SECONDS, self._seconds * _FINE_TUNING) + self._overhead[True]
         return self.left <= wanted * self._step_seconds(choice) / _SPARE + 2 * another
 
     def _fitting(self, choice, wanted, seconds):

@@ -12,7 +12,7 @@ _LOG = logging.getLogger(__name__)
 
 _NO_TIME = 'it would not fit into the time that is left'
 # A loss falls with this power of the number of steps, as a rule of thumb.
-_EXPONENT = -0.2
+_EXPONENT = -0.1
 _MOST_IN_VAIN = 20  # Trials in a row that there is no time for.
 
 
@@ -162,9 +162,7 @@ class Search:
         self._study.begin(trial, flags, steps < wanted)
         is_hopeless = None if is_last else functools.partial(self._is_hopeless, trial)
         outcome = self._trials.run(flags, is_hopeless)
-        self._budget.learn_kept(choice)
-        if outcome.seconds_a_step is not None:
-            self._budget.learn_step(choice, outcome.seconds_a_step)
+        self._budget.learn_trial(choice, steps, outcome)
         self._study.complete(trial, outcome)
         best = study_lib.best_of(self._study.rows())
         beaten = flags
@@ -178,7 +176,7 @@ class Search:
         """Returns whether a trial is to be pruned after a fraction of it is done."""
         if measured is None or not 0 < done < 1:
             return False
-        return self._study.report(trial, round(100 * done), measured.cross_entropy)
+        return self._study.report(trial, round(100 * done), 1 - measured.accuracy)
 
 
 def _is_in(settings, choices):

@@ -13,6 +13,7 @@ from scripts.searching import space
 
 _NAME = 'search'
 _IDENTITY, _SEED = 'identity', 'random_seed'
+_PERCENT_KEPT = 75.0  # Of trials at the same point: the worst are pruned.
 _NEVER_PRUNED = 8  # Trials that come to their end before one is pruned,
 _PERCENT_BEFORE = 30  # and how much of one has to be done.
 _TABLES = {'studies', 'trials', 'version_info'}
@@ -72,7 +73,9 @@ class Study:
                 study_name=_NAME,
                 storage=_address(path) if path else None,
                 direction='minimize',
-                pruner=self._optuna.pruners.MedianPruner(_NEVER_PRUNED, _PERCENT_BEFORE),
+                pruner=self._optuna.pruners.PercentilePruner(
+                    _PERCENT_KEPT, _NEVER_PRUNED, _PERCENT_BEFORE
+                ),
                 load_if_exists=True,
             )
             self._check(identity)
@@ -148,9 +151,9 @@ class Study:
         trial = self._study.ask()
         return trial, space.suggest(trial, architectures)
 
-    def report(self, trial, percent, cross_entropy):
+    def report(self, trial, percent, error_rate):
         """Takes in how far a trial has come, and how well; returns whether it is to be pruned."""
-        trial.report(cross_entropy, percent)
+        trial.report(error_rate, percent)
         return trial.should_prune()
 
     def begin(self, trial, flags, cut_short):
@@ -164,7 +167,7 @@ class Study:
         trial.set_user_attr(_ACCURACY, outcome.accuracy)
         trial.set_user_attr(_SECONDS, outcome.seconds)
         if outcome.is_pruned:
-            trial.set_user_attr(_WHY, 'worse than others at the same point')
+            trial.set_user_attr(_WHY, 'among the worst at the same point')
             self._study.tell(trial, state=states.PRUNED)
             return
         self._study.tell(trial, outcome.loss)

@@ -123,7 +123,7 @@ def identity(settings, backbone, dataset):
         head_steps=settings.training.first_step,
         boundary=backbone.boundary,
         labels=dataset.labels,
-        photos=_digest_of(dataset.photos),
+        photos=digest_of(dataset.photos),
         network=backbone.fingerprint,
         exif_rotation=backbone.network.pixels.exif_rotation,
         decode=backbone.network.pixels.decode,
@@ -133,7 +133,7 @@ def identity(settings, backbone, dataset):
     return json.loads(json.dumps(found))  # Tuples are lists there.
 
 
-def _digest_of(photos):
+def digest_of(photos):
     """Returns the SHA-256 of the JSON of a list of photos, in hex; that list itself may be long."""
     digest = hashlib.sha256(b'[')
     for number, photo in enumerate(photos):

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from scripts.common import encodings, intervals
 from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.dataset import split
 from scripts.features import extract, kept_photos
 from scripts.features.place import Place
@@ -85,6 +86,7 @@ def trained(settings, backbone, dataset, examples_of=None, on_evaluation=None):
 
     Raises:
       UserError: as `run`.
+      DeadlineError: there is a `Progress.until`, and its moment is over.
     """
     check_final_tensor_name(backbone, settings.training.final_tensor_name)
     stages = stages_lib.of(settings, backbone, dataset)
@@ -98,6 +100,7 @@ def trained(settings, backbone, dataset, examples_of=None, on_evaluation=None):
             _check_examples(settings.training, examples, dataset.labels)
             _begin(saved, stage.training)
         is_last = stage is left[-1]
+        Progress.raise_if_stopped()  # To make a graph takes seconds.
         with contextlib.ExitStack() as stack:
             model = Model(stage.backbone, len(dataset.labels), stage.training, described)
             stack.enter_context(model).set_values(head)

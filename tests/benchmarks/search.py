@@ -4,8 +4,8 @@
 
 Each split is that of another name of the folder of photos, a link in the work folder, where all
 that is written stays; a split that is there already is not searched again. The best default is the
-network whose validation accuracy is the highest after retrain's own settings, which the first
-trials of each search have. Test accuracy, with the number of photos, is of all test photos.
+network with the best validation accuracy (of equals, loss) after retrain's own settings, which the
+first trials of each search have. Test accuracy is of all test photos.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def _compare(name, arguments):
     complete = [trial for trial in trials if trial['result'] == 'complete']
     best = min(complete, key=lambda trial: float(trial['loss']))
     defaults = [trial for trial in complete if _is_default(trial)]
-    default = max(defaults, key=lambda trial: float(trial['accuracy']))
+    default = max(defaults, key=lambda each: (float(each['accuracy']), -float(each['loss'])))
     of_default = _retrained(name, default['architecture'], arguments)
     print(
         '| %s | %d | %s | %s: %.1f%%, %.1f%% | %.1f%%, %s%% | %s |'

@@ -7,6 +7,8 @@ import pytest
 
 from scripts.checking import doubts, findings
 
+pytestmark = pytest.mark.once
+
 CLASSES, EACH = 3, 20
 
 
@@ -20,6 +22,7 @@ def features(pretrained):
     return values.astype(np.float32), labels
 
 
+@pytest.mark.each_python
 def test_a_wrong_label_is_the_most_doubtful_one(pretrained, features):
     values, labels = features
     wrong = labels.copy()

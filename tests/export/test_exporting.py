@@ -20,6 +20,8 @@ from scripts.inference import labelling
 from tests import stand_ins
 from tests.images import exif_kinds
 
+pytestmark = pytest.mark.each_tensorflow
+
 OUTPUT = 'MobilenetV1/Predictions/Softmax'
 LABELS = ['a', 'b', 'c', 'd']
 
@@ -56,6 +58,7 @@ def saved_model(graph_def, tmp_path):
     return str(folder)
 
 
+@pytest.mark.each_python
 def test_a_saved_model_gives_the_scores_of_encoded_photos(saved_model, paths, scores):
     contents = []
     for path in paths:
@@ -73,7 +76,6 @@ def test_a_saved_model_gives_the_scores_of_encoded_photos(saved_model, paths, sc
     assert given['labels'].tolist() == [[label.encode() for label in LABELS]] * 50
 
 
-@pytest.mark.each_tensorflow
 def test_a_saved_model_turns_photos_where_the_training_did(graph_def, tmp_path):
     graph_input = graph_input_lib.read_off(graph_def)
     turning = graph_input._replace(pixels=graph_input.pixels._replace(exif_rotation=APPLY))
@@ -109,7 +111,6 @@ def saved_model_cli(*arguments):
     ).stdout
 
 
-@pytest.mark.each_tensorflow
 def test_the_saved_model_tool_shows_and_runs_it(saved_model, paths, scores, tmp_path):
     shown = saved_model_cli('show', '--dir', saved_model, '--all')
     for name in ("inputs['image_bytes']", "outputs['scores']", "outputs['labels']"):
@@ -147,6 +148,7 @@ def test_a_folder_of_anything_else_is_not_replaced(tmp_path):
         saved_model_lib.check_dir(str(tmp_path))
 
 
+@pytest.mark.each_python
 def test_a_lite_file_gives_the_scores(graph_def, paths, scores):
     graph_input = graph_input_lib.read_off(graph_def)
     data = lite.convert(graph_def, graph_input, OUTPUT)

@@ -13,6 +13,8 @@ from scripts.images import graph_input as graph_input_lib
 from scripts.inference import labelling
 from tests import stand_ins
 
+pytestmark = pytest.mark.each_tensorflow
+
 OUTPUT = 'MobilenetV1/Predictions/Softmax'
 
 

@@ -15,6 +15,8 @@ from scripts.images.settings import Copying, Distortions
 from scripts.networks import backbone as backbone_lib
 from tests import pictures
 
+pytestmark = pytest.mark.once
+
 DISTORTIONS = Distortions(True, 10, 10, 10)
 THREE = Copying(DISTORTIONS, 3)
 EVERYTHING = np.arange(30)
@@ -54,6 +56,7 @@ def all_copies(features):
     )
 
 
+@pytest.mark.each_python
 def test_copies_differ_are_kept_and_write_no_text(backbone, place, photos, monkeypatch):
     features = extract.compute_copies(backbone, place, photos, THREE)
     values = all_copies(features)

@@ -17,6 +17,8 @@ from scripts.images import decoding, runner
 from scripts.images.settings import APPLY, GREY, PixelSpec
 from tests.images import exif_kinds, photo_kinds
 
+pytestmark = pytest.mark.once
+
 SPEC = PixelSpec(20, 30, 127.5, (60, 70, 80))
 COUNT = 9
 
@@ -78,6 +80,7 @@ def expected(photos, spec=SPEC):
     [SPEC, SPEC._replace(exif_rotation=APPLY), SPEC._replace(channels=GREY, std=2)],
     ids=['RGB', 'rotated', 'grey'],
 )
+@pytest.mark.each_python
 def test_values_are_those_of_the_photos_and_no_photo_is_opened_twice(
     pretrained, place, photos, spec
 ):

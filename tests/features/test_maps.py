@@ -15,6 +15,8 @@ from scripts.features.place import Place
 from scripts.networks import backbone as backbone_lib
 from tests import pictures
 
+pytestmark = pytest.mark.once
+
 EVERYTHING = np.arange(36)
 SOME = np.array([35, 3, 3, 0, 20])
 SHAPE = (4, 4, 3)
@@ -198,6 +200,7 @@ def small_disk(tmp_path):
     subprocess.run(['umount', '-l', path], check=True)
 
 
+@pytest.mark.each_python
 def test_a_disk_that_becomes_full_is_told_and_has_room_again(
     backbone, photos, values, small_disk, warnings_of, monkeypatch
 ):

@@ -145,7 +145,10 @@ def squeezenet(output, weights):
 
 
 def small(output, kind):
-    """Writes a small whole Keras model: with a `kind` of layer that may be refused, or 'plain'."""
+    """Writes a small whole Keras model.
+
+    kind: 'plain'; 'many': of the layers that large networks have; 'lambda': one that is refused.
+    """
     import tensorflow as tf
 
     _small_model(tf, probing.images(32, 32, 3) / 127.5 - 1, kind).save(output)
@@ -156,6 +159,8 @@ def _small_model(tf, images, kind='plain'):
     image = layers.Input((32, 32, 3))
     net = layers.Conv2D(8, 3, padding='same', activation='relu')(image)
     net = layers.BatchNormalization()(net)
+    if kind == 'many':
+        net = _many_layers(layers, net)
     if kind == 'lambda':
         net = layers.Lambda(lambda value: value * 2)(net)
     net = layers.GlobalAveragePooling2D()(net)
@@ -163,6 +168,23 @@ def _small_model(tf, images, kind='plain'):
     model.set_weights(random_weights(model))
     sharpen(tf, model, images)
     return model
+
+
+def _many_layers(layers, image):
+    """Returns what DenseNet, EfficientNet, MobileNet and NASNet make of images, one of each."""
+    net = layers.ZeroPadding2D(((0, 1), (0, 1)))(image)
+    net = layers.DepthwiseConv2D(3, strides=2, use_bias=False)(net)
+    net = layers.BatchNormalization(scale=False)(net)
+    net = layers.Multiply()([net, layers.Activation('sigmoid')(net)])
+    gate = layers.Reshape((1, 1, 8))(layers.GlobalAveragePooling2D()(net))
+    gate = layers.Conv2D(8, 1, activation='sigmoid')(gate)
+    net = layers.Add()([net, layers.Dropout(0.2)(layers.Multiply()([net, gate]))])
+    left = layers.SeparableConv2D(8, 5, padding='same', use_bias=False)(net)
+    left = layers.ReLU(6.0)(layers.BatchNormalization()(left))
+    right = layers.Cropping2D(((1, 0), (1, 0)))(layers.ZeroPadding2D(((0, 1), (0, 1)))(net))
+    right = layers.AveragePooling2D(3, strides=1, padding='same')(right)
+    net = layers.Concatenate()([left, right, layers.MaxPooling2D(3, 1, 'same')(net)])
+    return layers.Activation('relu')(net)
 
 
 def saved_model(output, _):

@@ -17,6 +17,8 @@ from scripts.sample import draw_flowers
 from tests import tools
 from tests.importing.conftest import make
 
+pytestmark = pytest.mark.each_tensorflow
+
 IS_1 = tf.VERSION.startswith('1.')
 
 
@@ -58,6 +60,7 @@ def outputs(graph_def, described, images):
     return importing.run(graph_def, described.output_name, fed)
 
 
+@pytest.mark.each_python
 def test_a_saved_model_gives_what_its_maker_computed(imported, saved_model):
     graph_def, described = imported('--saved_model=' + saved_model)
     given = described.description
@@ -68,11 +71,21 @@ def test_a_saved_model_gives_what_its_maker_computed(imported, saved_model):
     assert np.abs(found - expected).max() < 1e-4 * probing.largest_difference(expected)
 
 
+@pytest.mark.each_python
 def test_a_keras_file_is_imported(imported, small):
     graph_def, described = imported('--keras_file=' + small)
     assert described.description.input[1:5] == (32, 32, 127.5, 127.5)
     ops = [node.op for node in graph_def.node]
     assert ops.count('Conv2D') == 1 and ops.count('MatMul') == 1 and 'Softmax' in ops
+
+
+def test_the_layers_of_large_networks_are_imported(imported, folder):
+    path = make('small', folder / 'many.h5', 'many')
+    graph_def, described = imported('--keras_file=' + path)
+    ops = [node.op for node in graph_def.node]
+    assert {'DepthwiseConv2dNative', 'AvgPool', 'MaxPool', 'ConcatV2', 'Sigmoid'} < set(ops)
+    found = outputs(graph_def, described, probing.images(32, 32, 3))
+    assert probing.largest_difference(found) > 0.1
 
 
 def test_keras_3_files_are_imported(imported, small_zip, small):
@@ -82,7 +95,6 @@ def test_keras_3_files_are_imported(imported, small_zip, small):
     assert np.allclose(outputs(graph_def, described, images), outputs(other, as_well, images))
 
 
-@pytest.mark.each_tensorflow
 def test_flags_say_how_a_source_is_fed(imported, small):
     images = probing.images(48, 40, 3)
     plain, described = imported('--keras_file=' + small, '--input_height=48', '--input_width=40')
@@ -104,7 +116,6 @@ def test_flags_say_how_a_source_is_fed(imported, small):
     assert np.abs(found - outputs(plain, described, images)).max() > 1e-2
 
 
-@pytest.mark.each_tensorflow
 def test_squeezenet_labels_as_it_does_in_keras(imported, squeezenet):
     graph_def, described = imported(
         '--keras_file=' + squeezenet,
@@ -119,25 +130,19 @@ def test_squeezenet_labels_as_it_does_in_keras(imported, squeezenet):
 
 @pytest.mark.parametrize(
     'name',
-    # Each takes up to a minute, so all but MobileNet run in one TensorFlow only.
-    ['MobileNet']
-    + (
-        ['MobileNetV2', 'DenseNet121']
-        if IS_1
-        else ['NASNetMobile', 'EfficientNetB0', 'MobileNetV3Small']
-    ),
+    # Each takes half a minute, so each runs in one TensorFlow only. What larger ones have is in
+    # test_the_layers_of_large_networks_are_imported.
+    ['MobileNetV2'] if IS_1 else ['EfficientNetB0', 'MobileNetV3Small'],
 )
 @pytest.mark.slow
-def test_keras_applications(imported, folder, formats, name, in_process, tmp_path, photo_dir):
+def test_keras_applications(imported, folder, formats, name):
     weights = make('application', folder / ('%s.%s' % (name, formats[1])), name)
     _, described = imported('--keras_application=' + name, '--keras_weights=' + weights)
     expected = {
-        'DenseNet121': ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
         'EfficientNetB0': (0.0, 1.0),
         'MobileNetV3Small': (0.0, 1.0),
     }.get(name, (127.5, 127.5))
     assert described.description.input[1:] == (224, 224) + expected + ('ignore', 3, 'exact')
-    retrain(in_process, tmp_path, photo_dir)  # Random features: any accuracy will do.
 
 
 @pytest.mark.parametrize(
@@ -155,14 +160,15 @@ def test_the_three_kinds_of_preprocessing_are_told_apart(module, expected):
 
 
 @pytest.mark.slow
-def test_an_application_takes_another_size(imported, folder, formats):
-    weights = folder / ('MobileNet.%s' % formats[1])
-    if not os.path.exists(str(weights)):
-        make('application', weights, 'MobileNet')
+def test_an_application_of_another_size_is_retrained(
+    imported, folder, formats, in_process, tmp_path, photo_dir
+):
+    weights = make('application', folder / ('MobileNet.%s' % formats[1]), 'MobileNet')
     _, described = imported(
-        '--keras_application=MobileNet', '--keras_weights=%s' % weights, '--input_height=96'
+        '--keras_application=MobileNet', '--keras_weights=' + weights, '--input_height=96'
     )
-    assert described.description.input[1:3] == (96, 96)
+    assert described.description.input[1:5] == (96, 96, 127.5, 127.5)
+    retrain(in_process, tmp_path, photo_dir)  # Random features: any accuracy will do.
 
 
 def test_an_imported_graph_can_be_imported_again(imported, small, tmp_path):
@@ -255,6 +261,7 @@ def flowers(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_squeezenet_is_retrained(imported, squeezenet, in_process, tmp_path, flowers):
     imported(
         '--keras_file=' + squeezenet,
@@ -297,7 +304,6 @@ def test_a_saved_model_is_retrained_and_labels(
     assert ended.status == 0, ended.err
 
 
-@pytest.mark.each_tensorflow
 def test_tensorflow_lite_takes_an_imported_graph(imported, small, tmp_path):
     _, described = imported('--keras_file=' + small, '--channel_order=bgr')
     graph, lite = str(tmp_path / 'net' / 'frozen_graph.pb'), str(tmp_path / 'net.tflite')

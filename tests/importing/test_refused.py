@@ -14,6 +14,8 @@ from scripts.importing import probing
 from tests.importing import keras_samples
 from tests.importing.conftest import make
 
+pytestmark = pytest.mark.each_tensorflow
+
 IS_1 = tf.VERSION.startswith('1.')
 
 

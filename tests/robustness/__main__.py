@@ -2,7 +2,7 @@
 
   python -m tests.robustness
 
-Takes 20 to 25 minutes; the tests try a tenth, or a twentieth, of each.
+Takes 20 to 25 minutes; the tests try a tenth to a fortieth of each.
 """
 
 import os

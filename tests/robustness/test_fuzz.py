@@ -511,4 +511,4 @@ _OF_TENSORFLOW = (
 )
 def test_corrupt_input_is_read_or_refused(name, show_rows):
     # To fork for each input takes longer than to read it.
-    show_rows(tried(name, FULL // (20 if name in _OF_TENSORFLOW else 10)))
+    show_rows(tried(name, FULL // (40 if name in _OF_TENSORFLOW else 20)))

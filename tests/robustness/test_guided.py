@@ -50,4 +50,4 @@ def tried(name, count, seed=SEED):
 @pytest.mark.parametrize('name', READERS)
 def test_made_up_input_is_read_or_refused(name, show_rows):
     pytest.importorskip('atheris', reason='atheris is not installed: it has no package for this')
-    show_rows(tried(name, FULL // 10))
+    show_rows(tried(name, FULL // 20))

@@ -327,4 +327,4 @@ class Serving:
 @pytest.mark.once
 @pytest.mark.timeout(1200)
 def test_what_is_killed_goes_on_and_ends_the_same(show_rows):
-    show_rows(tried(FULL // 10))
+    show_rows(tried(FULL // 20))

@@ -7,6 +7,8 @@ from scripts.sample import things
 from scripts.sample.model import Model
 from scripts.training.batches import Batch
 
+pytestmark = pytest.mark.each_tensorflow
+
 _STEPS = 3
 
 

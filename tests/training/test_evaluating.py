@@ -9,6 +9,8 @@ from scripts.training.batches import KeptBatches
 from scripts.training.model import Model
 from tests.training.examples import TESTING, TRAINING
 
+pytestmark = pytest.mark.each_tensorflow
+
 ALL_ROWS = np.arange(len(TESTING.labels))
 
 

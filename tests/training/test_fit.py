@@ -16,6 +16,8 @@ from scripts.training.batches import KeptBatches
 from scripts.training.model import Model
 from tests.training.examples import NOTHING, TESTING, TRAINING, VALIDATION
 
+pytestmark = pytest.mark.each_tensorflow
+
 WEIGHTS = 'final_training_ops/weights/final_weights'
 
 SCALAR_TAGS = {'accuracy_1', 'cross_entropy_1'} | {

@@ -22,6 +22,8 @@ from scripts.training.model import Model, check_final_tensor_name
 from tests import stand_ins
 from tests.training.examples import NOTHING, TRAINING
 
+pytestmark = pytest.mark.each_tensorflow
+
 WEIGHTS, BIASES = [
     'final_training_ops/%s/final_%s' % (name, name) for name in ('weights', 'biases')
 ]

@@ -7,6 +7,8 @@ import tensorflow.compat.v1 as tf
 from scripts.training import optimizing
 from scripts.training import settings as settings_lib
 
+pytestmark = pytest.mark.each_tensorflow
+
 SETTINGS = settings_lib.Training(10, 0.5, 1)
 START = np.array([3.0, -4.0], np.float32)
 

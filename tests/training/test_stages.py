@@ -10,6 +10,8 @@ from scripts.training import settings as settings_lib
 from scripts.training import stages
 from tests import stand_ins
 
+pytestmark = pytest.mark.once
+
 BOUNDARY = 'Block_1/Relu6'
 
 

@@ -17,6 +17,8 @@ from scripts.training.model import Model
 from tests.training import small_networks
 from tests.training.small_networks import FORMS
 
+pytestmark = pytest.mark.each_tensorflow
+
 _DOUBLED = """
 signature {
   name: "double"
