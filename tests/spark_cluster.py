@@ -11,6 +11,9 @@ import urllib.request
 
 _SECONDS = 60
 
+# For JVMs that live for some seconds: they compile less, and collect garbage in one thread.
+SHORT_LIVED = {'JAVA_TOOL_OPTIONS': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'}
+
 
 class Cluster:
     """A master and workers on loopback, each a process of its own; used as a context manager.
@@ -20,9 +23,11 @@ class Cluster:
       workers: how many.
       cores: of each worker.
       memory: of each worker, as Spark takes it.
+      environment: a dict of variables of all its processes.
     """
 
-    def __init__(self, folder, workers=2, cores=1, memory='1g'):
+    def __init__(self, folder, workers=2, cores=1, memory='1g', environment=None):
+        self._environment = environment or {}
         self._folder, self._memory, self._cores = str(folder), memory, cores
         self._count, self._ports = workers, _free_ports(2)
         self.workers = []
@@ -70,6 +75,7 @@ class Cluster:
 
         program = os.path.join(os.path.dirname(pyspark.__file__), 'bin', 'spark-class')
         environment = dict(os.environ, SPARK_DAEMON_MEMORY='256m', SPARK_LOCAL_IP='127.0.0.1')
+        environment.update(self._environment)
         environment['PYSPARK_PYTHON'] = sys.executable
         with open(os.path.join(self._folder, 'cluster.log'), 'ab') as log:
             return subprocess.Popen(

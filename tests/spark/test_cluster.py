@@ -29,6 +29,7 @@ pytestmark = [
 ]
 
 _SECONDS = 120
+_ENVIRONMENT = dict(spark_cluster.SHORT_LIVED, SPARK_LOCAL_IP='127.0.0.1')
 _LARGE = 36  # Photos of each class that take long enough to decode for a kill in the middle.
 _UNREADABLE = {'Red/cut.jpg': 'JPEG cut in half', 'green/x y%20+.jpg': 'empty'}
 _OF_NO_JAVA = 'Red/a:b.jpg'  # Hadoop takes no colon in the name of a file.
@@ -61,7 +62,7 @@ def start(bench, output, address):
         + flags
         + ['--master=' + address],
         cwd=REPOSITORY,
-        env=dict(os.environ, SPARK_LOCAL_IP='127.0.0.1', PYSPARK_SUBMIT_ARGS=_MODEST),
+        env=dict(os.environ, PYSPARK_SUBMIT_ARGS=_MODEST, **_ENVIRONMENT),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         universal_newlines=True,
@@ -96,7 +97,7 @@ def bench(tmp_path):
 
 def test_kills_lose_nothing_and_the_graph_is_that_of_one_machine(bench, tmp_path, in_process):
     output = str(tmp_path / 'features')
-    with spark_cluster.Cluster(tmp_path) as cluster:
+    with spark_cluster.Cluster(tmp_path, environment=_ENVIRONMENT) as cluster:
         driver = start(bench, output, cluster.address)
         wait_for_more(output, set(), driver)
         spark_cluster.stop(driver)
