@@ -231,10 +231,14 @@ def define_folders(define):
 
 
 def define_result(define):
-    """Defines where the trained graph and its labels are written, and what they say."""
+    """Defines where the trained graph and its labels are written."""
     define.string('output_graph', '/tmp/output_graph.pb', 'The file of the trained graph.')
     define.string('output_labels', '/tmp/output_labels.txt', 'The file of labels, one per line.')
     define.string('final_tensor_name', 'final_result', 'The name of the output node.')
+
+
+def define_describe_paths(define):
+    """Defines whether a graph names the folder of its photos."""
     define.boolean(
         'describe_paths',
         True,
@@ -411,6 +415,7 @@ def _define_outputs(define):
         'Show in the report which photos are near-duplicates and which labels are doubtful, as '
         'check_photos finds them.',
     )
+    define_describe_paths(define)
 
 
 def _define_exports(define):

@@ -65,6 +65,7 @@ def _define_flags(define):
     outputs = define.group('Outputs')
     retrain_flags.define_result(outputs)
     flags.define_report(outputs, '')
+    retrain_flags.define_describe_paths(outputs)
     outputs.string('output_trials', '', 'Write the table of trials to this file, as CSV.')
 
 

@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from scripts import evaluate, label_image, retrain
-from scripts.common import files, packages
+from scripts.common import appending, files, packages
 from scripts.common.errors import UserError
 from scripts.export import lite as lite_lib
 from scripts.features import sources
@@ -23,7 +23,6 @@ from scripts.graphs import description, graph_files, search
 from scripts.images import runner
 from scripts.inference import finished_graph, labelling
 from scripts.networks import backbone as backbone_lib
-from scripts.training import summaries
 from tests import pictures, stand_ins, tools
 from tests.conftest import REPOSITORY
 
@@ -881,7 +880,7 @@ def test_without_summaries_a_run_writes_none_and_the_report_has_no_curves(bench,
 
 
 def test_two_runs_do_not_share_summaries(bench, in_process, one_error, monkeypatch):
-    monkeypatch.setattr(summaries, '_PATIENCE_SECONDS', 0.1)
+    monkeypatch.setattr(appending, '_PATIENCE_SECONDS', 0.1)
     flags = bench.flags(how_many_training_steps=3)
     report = os.path.join(bench.folder, 'report.html')
     assert in_process(retrain, *flags).status == 0
