@@ -17,6 +17,8 @@ from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 
 _SUBMITTED = 'PYSPARK_GATEWAY_PORT'  # Set where spark-submit has started this program.
+# The work is that of Python: Java's compiler would take more time from it than it saves.
+_JAVA_OPTIONS = '-XX:TieredStopAtLevel=1'
 _SECONDS = 0.5  # From one look at a job to the next.
 
 
@@ -49,6 +51,10 @@ def session(master):
 
     builder = SparkSession.builder.appName('extract_on_spark')
     builder = builder.config('spark.ui.showConsoleProgress', 'false')
+    if _SUBMITTED not in os.environ:
+        # Otherwise spark-submit may say so.
+        for process in ('driver', 'executor'):
+            builder = builder.config('spark.%s.extraJavaOptions' % process, _JAVA_OPTIONS)
     if master:
         builder = builder.master(master)
     try:

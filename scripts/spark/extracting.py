@@ -79,8 +79,7 @@ class _Extraction:
             self._compute(files, missing)
         if there is not None:
             output.compact(photos)
-        self._add_unread(survey, photos)
-        complete = table.Complete(list(labels), *output.counts())
+        complete = table.Complete(list(labels), *self._counts(survey, photos))
         output.end(complete)
         _report(complete, output)
         return complete
@@ -100,20 +99,27 @@ class _Extraction:
         cluster.watched(self._spark, lambda: self._output.add(rows), 'Features', missing, tasks)
         sent.destroy()
 
-    def _add_unread(self, survey, photos):
-        """Adds the rows of photos that Spark passes over: empty ones, and what it cannot read."""
+    def _counts(self, survey, photos):
+        """Returns the numbers of photos with features and of unreadable ones, which are all.
+
+        First it adds the rows of photos that Spark passes over: empty ones, and what it cannot
+        read.
+        """
         output, rules, fingerprint = self._output, self._rules, self._about.fingerprint
         if survey.empty:
             why = bad_images.why_contents_unreadable(b'')
             empty = [worker.Photo(rules.path_of(*each), *each, 0, -1) for each in survey.empty]
             rows = list(worker.unread(empty, rules, fingerprint, why))
             output.add(self._spark.sparkContext.parallelize(rows))
-        if sum(output.counts()) < survey.total(naming_lib.PHOTO):
+        counts = output.counts()
+        if sum(counts) == survey.total(naming_lib.PHOTO):
+            return counts
 
-            def mark(rows):
-                return worker.unread(listing.as_photos(rows), rules, fingerprint, _LOST)
+        def mark(rows):
+            return worker.unread(listing.as_photos(rows), rules, fingerprint, _LOST)
 
-            output.add(output.missing(photos).rdd.mapPartitions(mark))
+        output.add(output.missing(photos).rdd.mapPartitions(mark))
+        return output.counts()
 
 
 def _report(complete, output):
