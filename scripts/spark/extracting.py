@@ -39,7 +39,7 @@ def run(spark, uri, rules, about, backbone):
     """
     output = Output(spark, naming_lib.uri_of(uri))
     try:
-        return _Extraction(spark, output, rules, about, backbone).run()
+        return _Extraction(output, rules, about, backbone).run()
     except Exception as error:
         if isinstance(error, UserError):
             raise
@@ -55,8 +55,8 @@ def size_of_task(photos, cores):
 class _Extraction:
     """What `run` does; the arguments are its own, but for the `Output`."""
 
-    def __init__(self, spark, output, rules, about, backbone):
-        self._spark, self._output, self._rules = spark, output, rules
+    def __init__(self, output, rules, about, backbone):
+        self._spark, self._output, self._rules = output.spark, output, rules
         self._about, self._backbone = about, backbone
 
     def run(self):

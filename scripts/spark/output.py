@@ -10,13 +10,15 @@ _KEY = ('path', 'bytes', 'modified')  # What tells a photo from other ones, and 
 class Output:
     """A folder of features.
 
+    spark: the SparkSession.
+
     Args:
       spark: the SparkSession.
       uri: of the folder.
     """
 
     def __init__(self, spark, uri):
-        self._spark, self._storage = spark, Storage(spark, uri)
+        self.spark, self._storage = spark, Storage(spark, uri)
 
     def check(self, about):
         """Raises UserError where the folder holds something else than features of an `About`."""
@@ -53,7 +55,7 @@ class Output:
         from pyspark.sql import functions
 
         schema = ', '.join('%s %s' % column for column in table.COLUMNS)
-        frame = self._spark.createDataFrame(rows, schema, verifySchema=False)
+        frame = self.spark.createDataFrame(rows, schema, verifySchema=False)
         kind = functions.when(functions.col('why').isNull(), table.FEATURES)
         self._write(frame.withColumn(table.TABLE, kind.otherwise(table.UNREADABLE)))
 
@@ -117,13 +119,13 @@ class Output:
 
     def _read(self, uris):
         schema = ', '.join('%s %s' % column for column in table.COLUMNS)
-        reader = self._spark.read.schema('%s, %s string' % (schema, table.TABLE))
+        reader = self.spark.read.schema('%s, %s string' % (schema, table.TABLE))
         reader = reader.option('basePath', self._storage.uri)
         return reader.parquet(*map(glob_of, uris))
 
     def _write(self, frame):
         # Both kinds of a task have a file open: otherwise Spark would sort what it writes.
-        self._spark.conf.set('spark.sql.maxConcurrentOutputFileWriters', 2)
+        self.spark.conf.set('spark.sql.maxConcurrentOutputFileWriters', 2)
         writer = frame.write.mode('append').partitionBy(table.TABLE)
         # What a task has written takes its place at once, not when all of the job is done.
         writer = writer.option('mapreduce.fileoutputcommitter.algorithm.version', '2')
