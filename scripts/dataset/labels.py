@@ -1,5 +1,6 @@
 """Labels: from folder names, and as the text file that goes with a graph."""
 
+import collections
 import logging
 import os
 import re
@@ -67,12 +68,11 @@ def read(path):
             "line %d of %s is empty, and a label's index is its line: write the label there, or "
             'delete the line' % (labels.index('') + 1, path)
         )
-    lines = {}  # Not list.count: of as many labels as some files hold, that takes minutes.
-    for number, label in enumerate(labels, 1):
-        lines.setdefault(label, []).append(str(number))
-    twice = next((label for label in lines if len(lines[label]) > 1), None)
+    counts = collections.Counter(labels)  # Not list.count: of many labels, that takes minutes.
+    twice = next((label for label in labels if counts[label] > 1), None)
     if twice is not None:
-        same = ' and '.join(shortened(lines[twice]))
+        lines = [str(number) for number, label in enumerate(labels, 1) if label == twice]
+        same = ' and '.join(shortened(lines))
         _LOG.warning('lines %s of %s are the same label: %s', same, path, twice)
     return labels
 
