@@ -24,6 +24,7 @@ SPLITS = 'p1,p2,p3,p4,p5'
 # Of Student's t for 95%, by the number of splits.
 _T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 _TESTED = re.compile(r'Final test accuracy = ([\d.]+)% \(N=(\d+)\)')
+_TAKEN = re.compile(r'The best is trial (\d+)')
 _SECONDS = re.compile(r'seconds ([\d.]+)')
 
 
@@ -60,7 +61,7 @@ def _compare(name, arguments):
     with open(os.path.join(arguments.work, name + '.csv'), newline='') as file:
         trials = list(csv.DictReader(file))
     complete = [trial for trial in trials if trial['result'] == 'complete']
-    best = min(complete, key=lambda trial: float(trial['loss']))
+    best = next(trial for trial in complete if trial['trial'] == _TAKEN.search(text).group(1))
     defaults = [trial for trial in complete if _is_default(trial)]
     default = max(defaults, key=lambda each: (float(each['accuracy']), -float(each['loss'])))
     of_default = _retrained(name, default['architecture'], arguments)
