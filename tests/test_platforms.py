@@ -107,7 +107,9 @@ def test_an_unknown_number_of_processors_is_no_obstacle(monkeypatch, photo_dir):
 
     monkeypatch.setattr(os, 'cpu_count', lambda: None)
     spec = settings.PixelSpec(8, 9, 127.5, 127.5)
-    paths = [photo.path for photo in photos_lib.load(photo_dir, split_lib.Split()).photos[:3]]
+    paths = [
+        photo.path for photo in photos_lib.load(photo_dir, split_lib.Split(key='name')).photos[:3]
+    ]
     ((values, readable),) = runner.run(spec, lambda pixels: pixels, [paths])
     assert values.shape == (3, 8, 9, 3) and readable.all()
     assert runner.report_unreadable(paths) == set()

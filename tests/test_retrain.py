@@ -24,7 +24,7 @@ from scripts.images import runner
 from scripts.inference import finished_graph, labelling
 from scripts.networks import backbone as backbone_lib
 from tests import pictures, stand_ins, tools
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, split_by_name
 
 NAME = 'mobilenet_0.25_128'
 CLASSIC_FLAGS = {
@@ -346,7 +346,7 @@ def test_a_class_without_training_photos_is_one_line(bench, one_error, tmp_path)
     shutil.copytree(bench.photo_dir, folder)
     from scripts.dataset import split as split_lib
 
-    split = split_lib.Split(20, 20)
+    split = split_lib.Split(20, 20, split_lib.BY_NAME)
     training = [
         os.path.join(folder, 'Red', name)
         for name in os.listdir(os.path.join(folder, 'Red'))
@@ -531,7 +531,7 @@ def test_a_corrupt_network_is_one_line(bench, one_error):
 def run_until(flags, step, number):
     """Starts retrain and sends it a signal once it has logged a step; returns whether it had to."""
     process = subprocess.Popen(
-        [sys.executable, '-m', 'scripts.retrain'] + flags,
+        [sys.executable, '-m', 'scripts.retrain'] + split_by_name('scripts.retrain', flags),
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         universal_newlines=True,

@@ -223,7 +223,7 @@ def test_without_a_readable_validation_photo_there_is_one_line(
     bench, one_error, few_steps, tmp_path
 ):
     photos = pictures.draw_classes(str(tmp_path / 'others'), 24)
-    dataset = photos_lib.load(photos, Split(20, 20))
+    dataset = photos_lib.load(photos, Split(20, 20, 'name'))
     for photo in dataset.photos:
         if photo.category == 'validation':
             with open(photo.path, 'wb') as file:

@@ -30,7 +30,7 @@ def place(tmp_path):
 @pytest.fixture
 def photos(tmp_path):
     folder = pictures.draw_classes(str(tmp_path / 'photos'), 10)
-    return photos_lib.load(folder, Split()).photos
+    return photos_lib.load(folder, Split(key='name')).photos
 
 
 @pytest.fixture(params=['the bottleneck', 'a feature map', 'the fed node'])

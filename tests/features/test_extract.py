@@ -27,7 +27,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def photos(photo_dir):
-    return photos_lib.load(photo_dir, Split()).photos
+    return photos_lib.load(photo_dir, Split(key='name')).photos
 
 
 def computed(pretrained, place, photos):
@@ -153,7 +153,7 @@ def test_unreadable_photos_are_left_out_and_change_nothing_else(
 ):
     folder = str(tmp_path / 'photos')
     shutil.copytree(photo_dir, folder)
-    photos = photos_lib.load(folder, Split()).photos
+    photos = photos_lib.load(folder, Split(key='name')).photos
     good = computed(pretrained, place, photos)
     bad = [0, 5, 33, 71]
     for row in bad:

@@ -35,7 +35,7 @@ def place(tmp_path):
 @pytest.fixture
 def photos(tmp_path):
     folder = pictures.draw_classes(str(tmp_path / 'photos'), 12)
-    return photos_lib.load(folder, Split()).photos
+    return photos_lib.load(folder, Split(key='name')).photos
 
 
 @pytest.fixture

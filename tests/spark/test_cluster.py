@@ -16,7 +16,7 @@ from scripts.dataset.split import Split
 from scripts.features import extract, parquet
 from scripts.features.place import Place
 from tests import pictures, spark_cluster
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, split_by_name
 from tests.images import photo_kinds
 from tests.test_retrain import NAME, Bench
 
@@ -59,7 +59,7 @@ def start(bench, output, address):
     ]
     return subprocess.Popen(
         [sys.executable, '-m', 'scripts.extract_on_spark', '--output=' + output]
-        + flags
+        + split_by_name('scripts.extract_on_spark', flags)
         + ['--master=' + address],
         cwd=REPOSITORY,
         env=dict(os.environ, PYSPARK_SUBMIT_ARGS=_MODEST, **_ENVIRONMENT),
@@ -146,7 +146,7 @@ def check_features(bench, output, tmp_path):
     from scripts.networks import registry
 
     backbone = backbone_lib.load(registry.find(NAME), bench.models)
-    listed = photos_lib.load(bench.photo_dir, Split(20, 20))
+    listed = photos_lib.load(bench.photo_dir, Split(20, 20, 'name'))
     local = extract.compute(backbone, Place(str(tmp_path / 'kept'), 'x'), listed.photos)
     rows = np.flatnonzero(local.readable)
     assert len(rows) == len(listed.photos) - len(_UNREADABLE)

@@ -42,7 +42,7 @@ def test_features_and_reasons_are_those_of_one_machine(
 ):
     folder = str(tmp_path / 'photos')
     folder_with_unreadable(folder, 150, 45)
-    dataset = photos_lib.load(folder, Split())
+    dataset = photos_lib.load(folder, Split(key='name'))
     place = Place(str(tmp_path / 'kept'), 'x')
     found = []
     warnings = warnings_of(lambda: found.append(extract.compute(pretrained, place, dataset.photos)))
@@ -70,7 +70,7 @@ def test_the_network_is_loaded_once(pretrained, photo_dir, fresh, monkeypatch):
     loads = []
     load = worker._load
     monkeypatch.setattr(worker, '_load', lambda frozen: loads.append(1) or load(frozen))
-    dataset = photos_lib.load(photo_dir, Split())
+    dataset = photos_lib.load(photo_dir, Split(key='name'))
     sent = worker.freeze(pretrained, 1)
     for _ in range(2):
         assert len(rows_of(dataset, sent, order=[0, 1])) == 2
@@ -83,7 +83,7 @@ def test_values_that_are_not_numbers_end_the_job(pretrained, photo_dir, fresh):
             return np.full([len(names), 1001], np.nan), [None] * len(names)
 
     worker._kept['only'] = worker.Frozen(pretrained.fingerprint, None, (), 1), Corrupt()
-    dataset = photos_lib.load(photo_dir, Split())
+    dataset = photos_lib.load(photo_dir, Split(key='name'))
     with pytest.raises(UserError, match='values that are not finite for .*: it is corrupt'):
         rows_of(dataset, b'', order=[0])
 

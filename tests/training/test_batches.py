@@ -67,7 +67,7 @@ def test_kept_batches_go_on_behind_those_that_were_skipped(settings):
 @pytest.fixture
 def photos(pretrained, photo_dir, tmp_path):
     """Examples of photos that have no features."""
-    photos = photos_lib.load(photo_dir, Split()).photos
+    photos = photos_lib.load(photo_dir, Split(key='name')).photos
     labels = np.array([photo.label_index for photo in photos], np.int64)
     kept = kept_photos.keep(str(tmp_path / 'cache'), photos, pretrained.network.pixels)
     return Examples(None, labels, photos, np.arange(len(photos)), kept)
@@ -109,7 +109,7 @@ def test_distortions_of_all_photos_go_on_behind_what_was_skipped(pretrained, set
 @pytest.fixture
 def copies(pretrained, photo_dir, tmp_path):
     """Examples of three distorted copies of each photo."""
-    photos = photos_lib.load(photo_dir, Split()).photos
+    photos = photos_lib.load(photo_dir, Split(key='name')).photos
     labels = np.array([photo.label_index for photo in photos], np.int64)
     features = extract.compute_copies(
         pretrained,

@@ -144,7 +144,7 @@ def test_the_nodes_of_a_trained_tail_come_in_the_order_that_opencv_reads(network
 
 def examples_of(backbone, photo_dir, folder):
     """Returns `Examples` of all photos, with the features that are kept in a folder."""
-    photos = photos_lib.load(photo_dir, Split()).photos
+    photos = photos_lib.load(photo_dir, Split(key='name')).photos
     features = extract.compute(backbone, Place(str(folder), 'blocks'), photos)
     labels = np.array([photo.label_index for photo in photos], np.int64)
     return Examples(features, labels, photos, np.arange(len(photos)))

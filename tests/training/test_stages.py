@@ -39,7 +39,7 @@ def retraining(pretrained, settings):
 
 @pytest.fixture
 def dataset(photo_dir):
-    return photos_lib.load(photo_dir, Split())
+    return photos_lib.load(photo_dir, Split(key='name'))
 
 
 def test_the_head_comes_first_on_undistorted_photos(retraining, network, dataset):
