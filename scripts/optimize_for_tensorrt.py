@@ -69,7 +69,7 @@ def main(values, arguments):
 
 
 def _compare(before, after, paths):
-    """Prints on how many photos two `Classifier`s predict the same label."""
+    """Prints on how many photos two `ScoringGraph`s predict the same label."""
     import numpy as np
 
     from scripts.inference import labelling

@@ -46,7 +46,7 @@ def summaries(tmp_path, photo_dir, in_process):
     assert ended.status == 0, ended.err
     graph_def = graph_files.read(graphs.by_colour(str(tmp_path / 'graph.pb'), bias=(0, 0, 4.5)))
     photos = selection.photos_of(photos_lib.load(photo_dir, Split()), 'all', pictures.LABELS)
-    classifier = labelling.Classifier(
+    classifier = labelling.ScoringGraph(
         graph_def, graph_input_lib.read_off(graph_def), 'final_result'
     )
     evaluation = evaluating.evaluate(classifier, pictures.LABELS, photos)

@@ -58,7 +58,7 @@ def evaluate(classifier, labels, photos):
     """Runs a graph over photos, in batches.
 
     Args:
-      classifier: the `labelling.Classifier`.
+      classifier: the `labelling.ScoringGraph`.
       labels: list of str, in the order of the scores.
       photos: non-empty list of `Photo`, each label_index counting in `labels`.
 
@@ -89,7 +89,7 @@ def evaluate(classifier, labels, photos):
 
 
 def milliseconds_a_photo(classifier):
-    """Returns how long a `Classifier` takes for one photo, without decoding it.
+    """Returns how long a `ScoringGraph` takes for one photo, without decoding it.
 
     The photo is a grey one, and the figure the median of several runs after a first one.
 

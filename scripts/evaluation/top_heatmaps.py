@@ -16,7 +16,7 @@ def find(classifier, evaluation):
     It is empty, with a line that says why, where there are none of the graph.
 
     Args:
-      classifier: the `labelling.Classifier` that was evaluated.
+      classifier: the `labelling.ScoringGraph` that was evaluated.
       evaluation: the `Evaluation`.
     """
     rows = [int(row) for row in report_photos.top_rows(evaluation)]

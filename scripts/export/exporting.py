@@ -11,7 +11,7 @@ from scripts.export import lite, onnx_file, outputs, saved_model
 from scripts.export.trial import Trial
 from scripts.graphs import description, graph_files
 from scripts.images.graph_input import GraphInput, read_off
-from scripts.inference.labelling import Classifier
+from scripts.inference.labelling import ScoringGraph
 from scripts.training.settings import FLOAT16, INT8, NONE
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def write_others(settings, graph_def, dataset):
     if not writers:
         return []
     output_name = settings.training.final_tensor_name
-    trial = Trial(Classifier(graph_def, _graph_input(graph_def), output_name), dataset.photos)
+    trial = Trial(ScoringGraph(graph_def, _graph_input(graph_def), output_name), dataset.photos)
     failures = []
     for writer in writers:
         try:

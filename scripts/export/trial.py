@@ -15,7 +15,7 @@ class Trial:
     """A trained graph and its training photos.
 
     Args:
-      classifier: the `labelling.Classifier` of the graph.
+      classifier: the `labelling.ScoringGraph` of the graph.
       photos: the photos of the `Dataset`.
     """
 

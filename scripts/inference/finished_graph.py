@@ -60,7 +60,7 @@ class Graph(typing.NamedTuple):
     """A graph, how to run it, and what its scores mean.
 
     path, data: of the file, and its bytes.
-    classifier: the `labelling.Classifier`.
+    classifier: the `labelling.ScoringGraph`.
     labels: list of str, in the order of the scores.
     description: its `Description`, or None.
     """
@@ -100,7 +100,7 @@ def read(path, data, settings=AS_DESCRIBED):
     graph_def = float_input.feed_floats(graph_def, graph_input.name, takes_bytes)
     output_name = settings.output_layer or (described and described.output_name)
     output_name = labelling.output_of(graph_def, output_name)
-    classifier = labelling.Classifier(graph_def, graph_input, output_name)
+    classifier = labelling.ScoringGraph(graph_def, graph_input, output_name)
     return Graph(path, data, classifier, _labels(path, description, settings), description)
 
 

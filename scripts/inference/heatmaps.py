@@ -32,7 +32,7 @@ class Heatmaps:
     Used as a context manager, or closed by `close`. Its functions may be called by several threads.
 
     Args:
-      classifier: a `labelling.Classifier`.
+      classifier: a `labelling.ScoringGraph`.
 
     Raises:
       UserError: the graph has no feature map, or is quantized, so that its scores have no gradient.

@@ -16,7 +16,7 @@ from scripts.images.graph_input import GraphInput
 _DEFAULT_OUTPUT = 'final_result'
 
 
-class Classifier(typing.NamedTuple):
+class ScoringGraph(typing.NamedTuple):
     """A graph that gives scores of photos, and what it takes to run it.
 
     graph_def: a frozen GraphDef, which may have been made for one image at a time.
@@ -29,7 +29,7 @@ class Classifier(typing.NamedTuple):
     output_name: str
 
     def for_any_batch(self):
-        """Returns the `Classifier` with a graph that takes any number of photos at once."""
+        """Returns the `ScoringGraph` with a graph that takes any number of photos at once."""
         freed = rewrite.allow_any_batch(self.graph_def, self.graph_input.name)
         return self._replace(graph_def=freed)
 
@@ -75,7 +75,7 @@ def output_of(graph_def, name=None):
 
 
 def score(classifier, path):
-    """Runs the graph of a `Classifier`, as it is, on the photo at a path.
+    """Runs a `ScoringGraph`, as it is, on the photo at a path.
 
     Returns:
       The `Scores`.
@@ -103,19 +103,19 @@ def score(classifier, path):
 
 
 def batch_size(classifier):
-    """Returns how many photos the graph of a `Classifier` is run on at once; `Scorer` says why."""
+    """Returns how many photos a `ScoringGraph` is run on at once; `Scorer` says why."""
     alone = search.ranges_depend_on(classifier.graph_def, classifier.graph_input.name)
     return 1 if alone else runner.BATCH_SIZE
 
 
 def score_many(classifier, paths):
-    """Runs the graph of a `Classifier` on many photos, once, as `Scorer.score` does."""
+    """Runs a `ScoringGraph` on many photos, once, as `Scorer.score` does."""
     with Scorer(classifier) as scorer:
         yield from scorer.score(paths)
 
 
 class Scorer:
-    """The graph of a `Classifier` in a session, run in batches, by the same runner as training.
+    """A `ScoringGraph` in a session, run in batches, by the same runner as training.
 
     If the graph has dynamic ranges of 8-bit values, each photo is a batch: the values of another
     one would change its ranges, and so its scores.
@@ -234,7 +234,7 @@ def _scores_of(pixels_tensor, classifier):
 
 @contextlib.contextmanager
 def runs(classifier):
-    """Turns an error of TensorFlow in running a `Classifier` into a UserError."""
+    """Turns an error of TensorFlow in running a `ScoringGraph` into a UserError."""
     try:
         yield
     except tf.errors.OpError as error:

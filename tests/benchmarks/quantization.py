@@ -61,7 +61,7 @@ def _quantized(graph_def, mode, bits, calibration=None):
 
 def _best(graph_def, paths):
     fed = graph_input.read_off(graph_def)
-    batches = labelling.score_many(labelling.Classifier(graph_def, fed, _OUTPUT), paths)
+    batches = labelling.score_many(labelling.ScoringGraph(graph_def, fed, _OUTPUT), paths)
     return np.concatenate([batch.values.argmax(axis=1) for batch in batches])
 
 

@@ -326,7 +326,7 @@ class Commands:
         everything = photos_lib.load(PHOTO_DIR, split.Split())
         return timed(
             evaluating.evaluate,
-            labelling.Classifier(graph_def, graph_input.read_off(graph_def), 'final_result'),
+            labelling.ScoringGraph(graph_def, graph_input.read_off(graph_def), 'final_result'),
             everything.labels,
             everything.photos,
         ) / len(everything.photos)

@@ -41,7 +41,7 @@ def paths(photo_dir):
 def scores(graph_def, paths):
     """The frozen graph's own scores of the photos, `[50, labels]`."""
     graph_input = graph_input_lib.read_off(graph_def)
-    classifier = labelling.Classifier(graph_def, graph_input, OUTPUT)
+    classifier = labelling.ScoringGraph(graph_def, graph_input, OUTPUT)
     return np.concatenate([batch.values for batch in labelling.score_many(classifier, paths)])
 
 
@@ -81,7 +81,7 @@ def test_a_saved_model_turns_photos_where_the_training_did(graph_def, tmp_path):
     turning = graph_input._replace(pixels=graph_input.pixels._replace(exif_rotation=APPLY))
     contents = [exif_kinds.rotated(orientation) for orientation in range(1, 9)]
     path = tmp_path / 'photo.jpg'
-    classifier = labelling.Classifier(graph_def, turning, OUTPUT)
+    classifier = labelling.ScoringGraph(graph_def, turning, OUTPUT)
     scores = []
     for photo in contents:
         path.write_bytes(photo)

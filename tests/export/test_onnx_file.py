@@ -46,7 +46,7 @@ def check_scores(graph_def, output_name):
     graph_input = graph_input_lib.read_off(graph_def)
     session = session_of(onnx_file.convert(graph_def, graph_input, output_name))
     images = images_for(graph_input, 3)
-    classifier = labelling.Classifier(graph_def, graph_input, output_name)
+    classifier = labelling.ScoringGraph(graph_def, graph_input, output_name)
     with labelling.Scorer(classifier) as scorer:
         expected = scorer.score_pixels(images)
     assert expected.std() > 1e-5
@@ -129,7 +129,7 @@ def test_a_fine_tuned_graph_with_hidden_layers_is_exported(bench, in_process, tm
     assert text.encode() == description.to_json(found.description)
     graph_input = graph_input_lib.read_off(graph_def, description=found.description)
     images = images_for(graph_input, 2)
-    classifier = labelling.Classifier(graph_def, graph_input, 'final_result')
+    classifier = labelling.ScoringGraph(graph_def, graph_input, 'final_result')
     with labelling.Scorer(classifier) as scorer:
         expected = scorer.score_pixels(images)
     (given,) = session.run(['final_result'], {'input': images})

@@ -21,7 +21,7 @@ OUTPUT = 'MobilenetV1/Predictions/Softmax'
 @pytest.fixture
 def classifier():
     graph_def = stand_ins.mobilenet(64, 4)
-    return labelling.Classifier(graph_def, graph_input_lib.read_off(graph_def), OUTPUT)
+    return labelling.ScoringGraph(graph_def, graph_input_lib.read_off(graph_def), OUTPUT)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ SPEC = PixelSpec(24, 24, 0, 255)
 
 
 def graph_of(sure=10.0, last='Softmax'):
-    """Returns a `Classifier` that labels photos red, green or blue by a map of 3 x 3 places."""
+    """Returns a `ScoringGraph` that labels photos red, green or blue by a map of 3 x 3 places."""
     graph = tf.Graph()
     with graph.as_default():
         images = tf.placeholder(tf.float32, [1, 24, 24, 3], name='input')
@@ -33,7 +33,7 @@ def graph_of(sure=10.0, last='Softmax'):
             tf.reshape(tf.nn.softmax(logits), [-1, 3], name='final_result')
         else:
             getattr(tf.raw_ops, last)(**{_ARGUMENT[last]: logits}, name='final_result')
-    return labelling.Classifier(graph.as_graph_def(), GraphInput('input', SPEC), 'final_result')
+    return labelling.ScoringGraph(graph.as_graph_def(), GraphInput('input', SPEC), 'final_result')
 
 
 _ARGUMENT = {'Softmax': 'logits', 'Sigmoid': 'x', 'Identity': 'input'}
@@ -92,7 +92,7 @@ def dense_graph():
         images = tf.placeholder(tf.float32, [1, 24, 24, 3], name='input')
         pixels = tf.reshape(tf.nn.relu(images), [-1, 24 * 24 * 3])
         tf.nn.softmax(tf.matmul(pixels, tf.ones([24 * 24 * 3, 3])), name='final_result')
-    return labelling.Classifier(graph.as_graph_def(), GraphInput('input', SPEC), 'final_result')
+    return labelling.ScoringGraph(graph.as_graph_def(), GraphInput('input', SPEC), 'final_result')
 
 
 def rounded_graph():
@@ -132,7 +132,7 @@ def test_the_heat_is_on_the_photo_and_not_beside_it(shared_data, tmp_path):
     """EfficientNet-Lite0 with its own 1,000 labels, and photos in one half of a grey canvas."""
     graph_def = graph_files.read(os.path.join(shared_data, 'networks', 'efficientnet_lite0.pb'))
     graph_input = GraphInput('input', PixelSpec(224, 224, 127, 128))
-    classifier = labelling.Classifier(graph_def, graph_input, 'logits')
+    classifier = labelling.ScoringGraph(graph_def, graph_input, 'logits')
     paths = draw_halves(os.path.join(shared_data, 'flower_photos'), str(tmp_path), 20)
     with heatmaps.Heatmaps(classifier) as heat:
         inside = [fraction_inside(each, row % 2) for row, each in enumerate(heat.of_files(paths))]

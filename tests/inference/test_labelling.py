@@ -58,7 +58,7 @@ def test_many_photos_get_the_scores_that_they_get_alone(photo_dir):
     output = 'MobilenetV1/Predictions/Softmax'
     paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:40]
     seen = []
-    classifier = labelling.Classifier(graph_def, graph_input, output)
+    classifier = labelling.ScoringGraph(graph_def, graph_input, output)
     for batch in labelling.score_many(classifier, paths):
         assert batch.readable.all() and len(batch.values) == len(paths[batch.photos])
         seen.extend(batch.values)
@@ -75,7 +75,7 @@ def test_a_graph_that_does_not_run_on_many_is_reported(photo_dir):
         tf.check_numerics(images[:, 0, 0] / 0.0, 'broken', name='final_result')
     graph_input = graph_input_lib.read_off(graph.as_graph_def())
     paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:2]
-    classifier = labelling.Classifier(graph.as_graph_def(), graph_input, 'final_result')
+    classifier = labelling.ScoringGraph(graph.as_graph_def(), graph_input, 'final_result')
     with pytest.raises(UserError, match='does not run from input to final_result'):
         list(labelling.score_many(classifier, paths))
 
@@ -86,7 +86,7 @@ def test_an_inception_graph_with_its_own_decoder_is_fed_at_mul(photo_dir):
     graph_input = graph_input_lib.read_off(graph_def)
     assert graph_input.name == 'Mul'
     paths = sorted(glob.glob(os.path.join(photo_dir, '*', '*.jpg')))[:3]
-    classifier = labelling.Classifier(graph_def, graph_input, 'softmax')
+    classifier = labelling.ScoringGraph(graph_def, graph_input, 'softmax')
     (together,) = labelling.score_many(classifier, paths)
     alone = [labelling.score(classifier, path).values for path in paths]
     np.testing.assert_allclose(together.values, alone, atol=1e-5)

@@ -38,7 +38,7 @@ def quantized(mode, calibration=None):
 
 def scores(graph_def, paths):
     """Returns the scores of photos, float32 `[photos, labels]`."""
-    classifier = labelling.Classifier(graph_def, graph_input_lib.read_off(graph_def), OUTPUT)
+    classifier = labelling.ScoringGraph(graph_def, graph_input_lib.read_off(graph_def), OUTPUT)
     return np.concatenate([batch.values for batch in labelling.score_many(classifier, paths)])
 
 

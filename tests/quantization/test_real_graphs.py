@@ -47,7 +47,7 @@ def graph_def():
 def best(graph_def, paths):
     """Returns the index of each photo's best label."""
     fed = graph_input.read_off(graph_def)
-    batches = labelling.score_many(labelling.Classifier(graph_def, fed, 'final_result'), paths)
+    batches = labelling.score_many(labelling.ScoringGraph(graph_def, fed, 'final_result'), paths)
     return np.concatenate([batch.values.argmax(axis=1) for batch in batches])
 
 
