@@ -9,7 +9,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 _M_ARENA_MAX = -8
 
-_MOST = (1 << 31) - 1  # Of an int.
+_LARGEST_INT = (1 << 31) - 1
 
 
 def keep_freed():
@@ -27,5 +27,5 @@ def keep_freed():
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None or any(name.startswith('MALLOC_') for name in os.environ):
         return False
-    settings = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _MOST}
+    settings = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _LARGEST_INT}
     return all(mallopt(*setting) for setting in settings.items())
